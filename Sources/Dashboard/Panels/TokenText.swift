@@ -11,18 +11,24 @@ enum TokenText {
 
   static func label(_ token: String) -> String { token.tokenLabel }
 
-  /// Entries side by side, wrapped into as many lines as needed.
-  static func wrapped(_ entries: [[Span]], to columns: Int, gap: Int = 3) -> [[Span]] {
+  /// Entries side by side, wrapped into as many lines as needed; an entry is never divided.
+  /// - Parameter sign: stands between two entries of a line.
+  static func wrapped(_ entries: [[Span]], to columns: Int, between sign: Span = .gap(3)) -> [[Span]] {
     var lines: [[Span]] = []
     for entry in entries {
-      if let last = lines.last, last.width + gap + entry.width <= columns {
-        lines[lines.count - 1] += [Span(String(repeating: " ", count: gap))] + entry
+      if let last = lines.last, last.width + sign.width + entry.width <= columns {
+        lines[lines.count - 1] += [sign] + entry
       } else {
         lines.append(entry)
       }
     }
     return lines
   }
+}
+
+extension Span {
+  /// So many empty cells.
+  static func gap(_ cells: Int) -> Span { Span(String(repeating: " ", count: cells)) }
 }
 
 extension Dashboard {

@@ -94,7 +94,7 @@ extension Dashboard {
     let room = min(64, max(canvas.columns - 8, 16))
     let now = currentRate.map { "now \(Figure.rate($0))" } ?? ""
     var notes: [Span] = []
-    var hints: [String] = []
+    var hints: [[Span]] = []
     if !problem.isEmpty {
       notes = [Span(problem, Style(.bad, .bold))]
     } else if let rate = currentRate, let change = try? RateChange(typed: text) {
@@ -104,12 +104,15 @@ extension Dashboard {
       ]
       if let goal = ghost.flatMap(goal) { notes.append(Span("  \(goal)", .faint)) }
     } else {
-      hints = [now, "a rate: 3e-4", "a factor: x0.5"].filter { !$0.isEmpty }
-      notes = [Span(hints.joined(separator: "   "), .faint)]
+      hints = [now, "a rate: 3e-4", "a factor: x0.5"].filter { !$0.isEmpty }.map { [Span($0, .faint)] }
+      notes = Array(hints.joined(separator: [Span.gap(3)]))
     }
     let columns = min(max(notes.width, 40), room)
-    let wrapped = hints.isEmpty ? notes.text.wrapped(to: columns) : Self.packed(hints, to: columns)
-    let noteLines = notes.width <= columns ? [notes] : wrapped.map { [Span($0, notes[0].style)] }
+    let wrapped =
+      hints.isEmpty
+      ? notes.text.wrapped(to: columns).map { [Span($0, notes[0].style)] }
+      : TokenText.wrapped(hints, to: columns, between: Span(" · ", .faint))
+    let noteLines = notes.width <= columns ? [notes] : wrapped
     let isTall = canvas.rows >= noteLines.count + 7
     let rows = isTall ? noteLines.count + 4 : 2
     let inside = canvas.dialog("learning rate", columns: columns, rows: rows)
@@ -126,19 +129,6 @@ extension Dashboard {
         [Span("enter", .accent), Span(" take it   "), Span("esc", .accent), Span(" leave it")], line: inside.rows - 1,
         of: inside)
     }
-  }
-
-  /// Parts on as few lines as hold them whole, with a sign between two parts of a line.
-  private static func packed(_ parts: [String], to columns: Int) -> [String] {
-    var lines: [String] = []
-    for part in parts {
-      if let last = lines.last, last.width + 3 + part.width <= columns {
-        lines[lines.count - 1] = last + " · " + part
-      } else {
-        lines.append(part)
-      }
-    }
-    return lines
   }
 
   /// A glossary of the panels' words, for the help page.

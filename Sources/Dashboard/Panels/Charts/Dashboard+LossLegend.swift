@@ -47,11 +47,11 @@ struct LossLegend: Sendable {
   static func fitted(_ entries: [[Span]], columns: Int, rows: Int, gap: Int = 2) -> [[Span]] {
     guard rows > 0 else { return [] }
     var shown = entries
-    var wrapped = TokenText.wrapped(entries, to: columns, gap: gap)
+    var wrapped = TokenText.wrapped(entries, to: columns, between: .gap(gap))
     while shown.count > 1, wrapped.count > rows {
       shown.removeLast()
       let more = [Span("+\(entries.count - shown.count)", .faint)]
-      wrapped = TokenText.wrapped(shown + [more], to: columns, gap: gap)
+      wrapped = TokenText.wrapped(shown + [more], to: columns, between: .gap(gap))
     }
     return wrapped
   }
@@ -88,7 +88,7 @@ extension Dashboard {
     let forms = [legend.entries.map(\.whole), legend.entries.map(\.read), legend.entries.map(\.long)]
     for (index, form) in forms.enumerated() where legend.below.isEmpty {
       for gap in [3, 2] where legend.below.isEmpty {
-        let wrapped = TokenText.wrapped(form, to: columns, gap: gap)
+        let wrapped = TokenText.wrapped(form, to: columns, between: .gap(gap))
         guard wrapped.count <= resting.below.count, !wrapped.contains(where: { $0.width > columns }) else { continue }
         legend.below = wrapped
         (legend.hasSlopes, legend.hasRaw) = (index < 2, index == 0)
@@ -109,7 +109,7 @@ extension Dashboard {
     if entry != nil {
       // A few rows: with raw values and slopes, or with slopes.
       for (index, entries) in [legend.entries.map(\.whole) + total, legend.entries.map(\.read)].enumerated() {
-        let wrapped = TokenText.wrapped(entries, to: columns, gap: 3)
+        let wrapped = TokenText.wrapped(entries, to: columns)
         guard wrapped.count <= max(rows / 6, 1), !wrapped.contains(where: { $0.width > columns }) else { continue }
         legend.below = wrapped
         (legend.hasSlopes, legend.hasRaw) = (true, index == 0)
@@ -121,7 +121,7 @@ extension Dashboard {
     if entry == nil { forms = [legend.entries.map(\.whole) + total, legend.entries.map(\.whole)] + forms }
     for form in forms {
       for gap in [3, 2] {
-        let row = Array(form.joined(separator: [Span(String(repeating: " ", count: gap))]))
+        let row = Array(form.joined(separator: [Span.gap(gap)]))
         guard row.width <= columns else { continue }
         legend.below = [row]
         return legend
@@ -134,8 +134,8 @@ extension Dashboard {
     }
     // Several rows, at most a third of the panel if all entries fit into that.
     let (long, short) = (
-      TokenText.wrapped(legend.entries.map(\.long), to: columns, gap: 2),
-      TokenText.wrapped(legend.entries.map(\.short), to: columns, gap: 2)
+      TokenText.wrapped(legend.entries.map(\.long), to: columns, between: .gap(2)),
+      TokenText.wrapped(legend.entries.map(\.short), to: columns, between: .gap(2))
     )
     legend.below = long.count <= min(rows / 3, short.count + 1) ? long : short
     if legend.below.count <= max(rows / 3, 1) { return legend }
@@ -227,7 +227,7 @@ extension Dashboard {
       var spans = legend.isTerse ? Array(entry.long.prefix(1)) : Array(entry.long.dropLast())
       let value = entry.long.last ?? Span("")
       let gap = legend.isTerse ? 1 : legend.edgeWidth - 1 - legend.slopeWidth - spans.width - values
-      spans.append(Span(String(repeating: " ", count: max(gap, 0))))
+      spans.append(.gap(max(gap, 0)))
       spans.append(Span(value.text.padded(to: values, .right), value.style))
       if legend.hasSlopes, let slope = entry.slope {
         spans.append(Span(slope.text.padded(to: legend.slopeWidth, .right), slope.style))
