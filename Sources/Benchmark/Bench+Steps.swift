@@ -1,5 +1,6 @@
 // Whole training steps, compared with the machine's limit in the same rounds, and over shapes of different sizes.
 import Kernels
+import Run
 import Transformer
 
 /// The measurements of one workload.
@@ -23,9 +24,13 @@ final class Contestant {
     operations = (plan.operationsPerToken, plan.linearOperationsPerToken)
   }
 
-  /// The seconds of the limit: `limits`, plus attention's products at the same speed.
-  var limitSeconds: Samples { Samples(limits.values.map(withScores)) }
-  private func withScores(_ products: Double) -> Double { products * operations.all / operations.linear }
+  /// The seconds at the machine's limit: `limits`, plus the other products at the same speed.
+  var limitSeconds: Samples { Samples(limits.values.map(atLimit)) }
+  /// The seconds of micro-batches at the machine's limit, of which the linear layers' products alone take `products` seconds.
+  private func atLimit(_ products: Double) -> Double {
+    MachineLimit(operationsPerSecond: alone.operations / products, operationsPerToken: operations.all)
+      .seconds(of: Double(workload.positions))
+  }
 
   var workload: Workload { stepper.workload }
   private var tokens: Double { Double(workload.positions * workload.accumulation) }
@@ -45,7 +50,7 @@ final class Contestant {
     let step = phase.total(accumulation: accumulation)
     steps.add(step)
     limits.add(products)
-    shares.add(withScores(products) / step)
+    shares.add(atLimit(products) / step)
     phases.append(phase)
     if let byPart { parts.add(byPart, step: step) }
   }

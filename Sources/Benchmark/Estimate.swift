@@ -11,7 +11,7 @@ package struct Estimate: Sendable {
   package var blocks = 0.0
   package var heads = 0.0
   package var update = 0.0
-  /// Seconds of the step's matrix products alone: those of the linear layers as measured, attention's at the same speed.
+  /// Seconds of a step at the machine's limit (`MachineLimit`).
   package var products = 0.0
   /// Seconds that the measurement took.
   package var measuring = 0.0
@@ -83,7 +83,11 @@ package struct Estimate: Sendable {
       }
       result.products =
         batches * (one.products * all + max(0, other.products - one.products) * grown * unembeddings)
-      result.products *= network.operationsPerToken / network.linearOperationsPerToken
+      let tokens = Double(plan.recipe.tokensPerStep)
+      let limit = MachineLimit(
+        operationsPerSecond: tokens * ProductsAlone.operationsPerToken(c) / result.products,
+        operationsPerToken: plan.operationsPerToken)
+      result.products = limit.seconds(of: tokens)
     }
     self = result
   }

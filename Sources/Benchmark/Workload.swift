@@ -86,3 +86,11 @@ package struct Workload: Sendable {
   /// The precisions of the CPU's matrix products, the faster first.
   static var precisions: [Precision] { Machine.hasBF16 ? [.bf16, .fp32] : [.fp32] }
 }
+
+extension ProductsAlone {
+  /// The products of a workload's linear layers.
+  convenience init(_ workload: Workload, products: Products) throws {
+    try self.init(
+      workload.configuration, positions: workload.positions, precision: workload.precision, products: products)
+  }
+}

@@ -124,6 +124,7 @@ extension Trainer {
       write(inbox, after: prompt, outlets)
       answer(request, outlets)
     case .ask(let text): answer(text, for: request, outlets)
+    case .limit: measureLimit(for: request, outlets)
     case .probe(let index):
       if show(probe: index, for: request, outlets) { answer(request, outlets) }
     case .stop(let saving):

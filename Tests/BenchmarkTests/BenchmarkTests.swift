@@ -30,12 +30,33 @@ import Transformer
     let weights = layers.reduce(0) { $0 + $1.out * $1.input * $1.times }
     let scores = plan.network.operations.first { $0.part == .scores }?.count ?? 0
     #expect(Double(6 * weights) == plan.network.operationsPerToken - scores)
+    #expect(ProductsAlone.operationsPerToken(plan.network.configuration) == Double(6 * weights))
     // Every matrix but the embedding; shared unembeddings once more for every further head.
     let c = plan.network.configuration
     let matrices = plan.network.parameters.tensors.filter { $0.isMatrix && $0.part != .embedding }
     let tied = c.isTied ? c.vocabulary * c.width : 0
     let shared = plan.recipe.objective.mtp.heads - 1
     #expect(weights == matrices.reduce(0) { $0 + $1.count } + tied + shared * c.vocabulary * c.width)
+  }
+
+  @Test func `a part of a large layer stands for the whole layer`() throws {
+    let network = try RunPlan(Recipe(yaml: Self.recipes[2], source: "test"), vocabulary: 300, threads: 1).network
+    let configuration = network.configuration
+    func products(_ most: Int) throws -> ProductsAlone {
+      try ProductsAlone(
+        configuration, positions: 32, precision: .fp32, products: Products(threads: 1), mostWeights: most)
+    }
+    let (whole, part) = (try products(.max), try products(64 * 64))
+    #expect(whole.operations == 32 * ProductsAlone.operationsPerToken(configuration))
+    #expect(part.operations == whole.operations)
+    for (all, some) in zip(whole.runs, part.runs) {
+      #expect(all.operations * Double(all.layer.times) == all.allOperations && some.allOperations == all.allOperations)
+      let out = min(some.layer.out, max(64, 64 * 64 / some.layer.input))
+      #expect(some.operations == Double(6 * 32 * out * some.layer.input), "\(some.layer)")
+    }
+    #expect(part.runs.contains { $0.operations * Double($0.layer.times) < $0.allOperations })
+    part.run()
+    try part.requireSuccess()
   }
 
   @Test func `parameters by part are all parameters`() throws {

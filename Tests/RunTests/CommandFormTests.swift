@@ -36,7 +36,7 @@ import Testing
     ("prompt \"And God\"", .prompt("And God")), ("prompt \"\"", .prompt("")),
     ("generate In the", .generateFrom("In the")),
     ("ask \"it's  5\"", .ask("it's  5")),
-    ("probe 3", .probe(2)), ("detach", .detach),
+    ("probe 3", .probe(2)), ("limit", .limit), ("detach", .detach),
   ]
 
   @Test(arguments: lines) func `a line is its command, and a command its line`(line: String, command: Command) throws {

@@ -136,6 +136,19 @@ import Testing
     }
   }
 
+  @Test func `a process that began since the last sample counts with all that it computed`() {
+    #expect(MachineSampler.load(7.5, before: 6.5, in: 2) == 0.5)
+    #expect(MachineSampler.load(1.5, before: nil, in: 2) == 0.75)
+    // Another process with the number of one that ended.
+    #expect(MachineSampler.load(0.5, before: 9, in: 1) == 0)
+  }
+
+  @Test func `the machine's limit is that of its products, for all of a token's operations`() {
+    let limit = MachineLimit(operationsPerSecond: 4e11, operationsPerToken: 8e7)
+    #expect(limit.tokensPerSecond == 5000 && limit.seconds(of: 2500) == 0.5)
+    #expect(limit.line == "limit 5 000 tokens/s: the matrix products alone, 400 GFLOP/s")
+  }
+
   /// Foundation's count knows nothing of quotas.
   @Test func `those who share work count processors as the computing threads do`() {
     #expect(Processors.helpers == Processors.current.usefulThreads)

@@ -38,6 +38,25 @@ struct RunStateTests {
     #expect(abs(state.rateFactor - 0.25) < 1e-12)
   }
 
+  @Test func `the machine's limit is that of the session`() {
+    func measured(_ limit: Double, _ kind: Occurrence.Subject = .notice, key: String = "limit") -> Event {
+      .occurred(Occurrence(kind, step: 1, time: 0, key: key, new: limit, text: "limit"))
+    }
+    var state = RunState()
+    state.apply(.began(beginning))
+    state.apply(measured(5000))
+    #expect(state.limit == 5000)
+    // A note, and what a damaged file may have, are none.
+    for event in [measured(1, key: "note"), measured(1, .refused), measured(0), measured(-1), measured(.nan)] {
+      state.apply(event)
+      #expect(state.limit == 5000)
+    }
+    state.apply(measured(6000))
+    #expect(state.limit == 6000)
+    state.apply(.began(beginning))
+    #expect(state.limit == nil)
+  }
+
   @Test func `a change counts once, before or after the step that was taken with it`() {
     for order in [[0, 1, 2], [0, 2, 1], [0, 1, 1, 2, 1], [0, 2, 2, 1, 1]] {
       let events = [step(1), halved(after: 1), step(2, factor: 0.5)]

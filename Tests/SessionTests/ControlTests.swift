@@ -29,9 +29,10 @@ extension SessionTests {
       kind = occurrence.kind
       step = occurrence.step
       key = occurrence.key
-      // The size and the time of a checkpoint.
-      new = kind == .saved ? nil : occurrence.new
-      text = kind == .saved ? "" : occurrence.text
+      // The size and the time of a checkpoint, and what was measured of the machine.
+      let isMeasured = kind == .saved || occurrence.limit != nil
+      new = isMeasured ? nil : occurrence.new
+      text = isMeasured ? "" : occurrence.text
     }
   }
 
@@ -107,7 +108,7 @@ extension SessionTests {
         if case .occurred(let occurrence) = event, occurrence.actor != .program { occurrence } else { nil }
       }
       #expect(stored.count >= lines.count - 3 && stored.allSatisfy { $0.actor == way.actor })
-      #expect(stored.contains { $0.kind == .done && $0.key == "stop" })
+      #expect(stored.contains { $0.kind == .done && $0.key == "stop" } && stored.contains { $0.limit != nil })
     }
     for way in AskingWay.allCases {
       #expect(statuses[way] == statuses[.key])

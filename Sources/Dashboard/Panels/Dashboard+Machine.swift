@@ -1,4 +1,5 @@
-// The machine panel: the share of the machine that the run gets and that other processes take.
+// The machine panel: the share of the machine that the run gets and that other processes take, and how much of what the machine
+// can do the run makes of it.
 import Run
 import TerminalUI
 
@@ -43,6 +44,7 @@ extension Dashboard {
         name: "others", share: machine.others / cpus, role: takesMuch(machine) ? .warning : .faint,
         text: Figure.fixed(machine.others, 1) + (machine.busiest.map { "  \($0.name)" } ?? "")),
     ]
+    if let line = limitLine { lines.append(line) }
     if let memory = machine.memory {
       let whole = Double(memory.limit ?? memory.total)
       lines.append(
@@ -65,12 +67,37 @@ extension Dashboard {
       let style = line.role == .warning ? Style(.warning, .bold) : .plain
       canvas.write(line.text, style: style, line: index, of: inside, indent: 9, .right)
     }
-    guard takesMuch(machine), inside.rows > lines.count, let busiest = machine.busiest else { return }
-    let percent = Figure.fixed(busiest.load * 100, 0)
-    let sentence = "another process, \(busiest.name), takes \(percent) % of a CPU: training is slower for it"
-    for (index, line) in sentence.wrapped(to: inside.columns).enumerated() {
+    guard takesMuch(machine), inside.rows > lines.count, let reason = sentence(onOthers: machine) else { return }
+    for (index, line) in reason.wrapped(to: inside.columns).enumerated() {
       canvas.write(line, style: Style(.warning), line: lines.count + index, of: inside)
     }
+  }
+
+  /// The run's share of the machine's limit; for an attached screen, how to have the limit measured. Nil where neither is known.
+  private var limitLine: MachineLine? {
+    if let limit = run.limit, let speed = history.speed?.tokensPerSecond, speed.isFinite {
+      let share = speed / limit
+      return MachineLine(
+        name: "speed", share: share, role: .third, text: "\(Figure.fixed(share * 100, 0)) % of the limit")
+    }
+    guard mode == .attached, run.limit == nil, beginning?.ranks == 1 else { return nil }
+    return MachineLine(name: "speed", share: nil, role: .plain, text: ":limit measures the limit")
+  }
+
+  /// True if the machine's limit is still to be measured for the share of it that the panel shows.
+  package var lacksLimit: Bool {
+    mode == .live && phase == .training && run.limit == nil && beginning?.ranks == 1 && machine != nil && showsMachine
+  }
+
+  /// Why training is slower: the process that takes most, or all others where that one alone explains little.
+  private func sentence(onOthers machine: MachineUse) -> String? {
+    func percent(_ load: Double) -> String { "\(Figure.fixed(load * 100, 0)) % of a CPU" }
+    guard let busiest = machine.busiest else { return nil }
+    guard busiest.load < machine.others / 2 else {
+      return "another process, \(busiest.name), takes \(percent(busiest.load)): training is slower for it"
+    }
+    return
+      "other processes take \(percent(machine.others)), \(busiest.name) the most of them: training is slower for them"
   }
 
   /// True if other processes take CPUs that the run's threads wait for.

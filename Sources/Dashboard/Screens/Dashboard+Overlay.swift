@@ -140,6 +140,11 @@ extension Dashboard {
     ("recall", "the share of the 8 nearest tokens that are among the first 8 of the ranking"),
     ("probe", "one of at most 16 fixed held-out positions whose TOP ranking is shown"),
     ("λ", "the weight of a head's loss in the total"),
+    (
+      "limit",
+      "the speed at which the network's matrix products alone would run on this machine: with all threads of the run, and with "
+        + "attention's at the speed of the others"
+    ),
   ]
 
   private static let mouse =

@@ -195,6 +195,7 @@ struct Asked: Sendable, Equatable {
     case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
     case (.proceed, .occurred(let occurrence)): occurrence.kind == .proceed
     case (.ask, .occurred(let occurrence)): occurrence.expectation != nil
+    case (.limit, .occurred(let occurrence)): occurrence.limit != nil
     case (.save, .occurred(let occurrence)), (.saveAs, .occurred(let occurrence)): occurrence.kind == .saved
     default: false
     }
@@ -225,6 +226,7 @@ extension Command {
     case .evaluate: "evaluate"
     case .generate, .generateFrom: "generate text"
     case .ask: "ask"
+    case .limit: "measure the limit"
     case .probe(let index): "probe \(index + 1)"
     case .stop(saving: true): "save and stop"
     case .stop(saving: false): "abandon"

@@ -23,6 +23,7 @@ extension Command {
     case .generate: "generate"
     case .generateFrom(let text): "generate \"\(text)\""
     case .ask(let text): "ask \"\(text)\""
+    case .limit: "limit"
     case .probe(let index): "probe \(index + 1)"
     case .stop(saving: true): "stop"
     case .stop(saving: false): "abandon"

@@ -34,6 +34,8 @@ package enum Command: Codable, Sendable, Equatable {
   case generateFrom(String)
   /// Say which tokens the heads expect after a text.
   case ask(String)
+  /// Measure the machine's limit now.
+  case limit
   /// Show the next, or another, TOP probe (an index, taken modulo the number of probes).
   case probe(Int)
   /// End the session; with `saving`, after a checkpoint.
@@ -66,6 +68,7 @@ package enum Command: Codable, Sendable, Equatable {
     case .evaluate: "evaluate"
     case .generate, .generateFrom: "generate"
     case .ask: "ask"
+    case .limit: "limit"
     case .probe: "probe"
     case .stop(let saving): saving ? "stop" : "abandon"
     case .leaveOut: "leaveOut"

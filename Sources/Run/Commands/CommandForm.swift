@@ -108,6 +108,10 @@ package struct CommandForm: Sendable {
       "shows the predictions after TEXT: NTP's likeliest tokens, a token of each MTP head, TOP's ranking"),
     CommandForm(
       "probe", "N", .probe, ["probe 3"], "shows the TOP head's ranking at the Nth probe, a held-out position"),
+    CommandForm(
+      "limit", .limit,
+      "measures the machine's limit, in some 0.2 s: the tokens/s that the network's matrix products alone would allow; the machine "
+        + "panel shows the run's share of the limit"),
     CommandForm("note", "\"TEXT\"", .note, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,

@@ -21,7 +21,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case refused
     /// A loss or gradient was not finite: the step was not taken and the run paused itself.
     case diverged
-    /// Something a user should know; something that went wrong.
+    /// Something a user should know; something that went wrong. A notice with the key `limit` reports the machine's limit: `new` is
+    /// in tokens per second.
     case notice, warning, failure
     /// The run goes back to a checkpoint, as a branch: the last line of the parent, and the first one of the branch. `new` is
     /// the step.

@@ -33,6 +33,8 @@ package struct RunState: Sendable, Equatable {
   package private(set) var failure: String?
   /// The newest alert: something looked wrong, and the run went on.
   package private(set) var alert: Occurrence?
+  /// The machine's limit in tokens per second, as this session measured it last; nil before.
+  package private(set) var limit: Double?
 
   package init() {}
 
@@ -82,6 +84,8 @@ package struct RunState: Sendable, Equatable {
     phase = .starting
     ending = nil
     changes = []
+    // Another machine may train from here on, or other threads.
+    limit = nil
     if let last, last.step > beginning.step { self.last = nil }
   }
 
@@ -125,7 +129,8 @@ package struct RunState: Sendable, Equatable {
     case .setting: beginning?.recipe.take(occurrence)
     case .saved: savedStep = occurrence.step
     case .alert: alert = occurrence
-    case .start, .branch, .skip, .refused, .notice, .warning, .end, .done: break
+    case .notice: limit = occurrence.limit ?? limit
+    case .start, .branch, .skip, .refused, .warning, .end, .done: break
     }
   }
 

@@ -82,7 +82,7 @@ package struct MachineSampler: Sendable {
     guard let before else { return nil }
     let seconds = max((now.instant - before.instant) / .seconds(1), 1e-3)
     func load(_ id: Int, _ process: Process) -> Double {
-      max(process.time - (before.processes[id]?.time ?? process.time), 0) / seconds
+      Self.load(process.time, before: before.processes[id]?.time, in: seconds)
     }
     guard before.processes[process] != nil, let this = now.processes[process] else { return nil }
     let own = load(process, this)
@@ -94,6 +94,14 @@ package struct MachineSampler: Sendable {
       own: own, others: max((now.busy - before.busy) / seconds - own, 0),
       processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), busiest: busiest, resident: (statm ?? 0) * Self.page,
       memory: MachineMemory.current, threads: this.threads, freeDisk: freeDisk)
+  }
+
+  /// CPUs that a process kept busy.
+  /// - Parameters:
+  ///   - time: the CPU seconds that it has used.
+  ///   - before: the same at the sample before; nil for a process that began meanwhile, as compilers do: all of `time` is new.
+  static func load(_ time: Double, before: Double?, in seconds: Double) -> Double {
+    max(time - (before ?? 0), 0) / seconds
   }
 
   private var freeDisk: Int? {

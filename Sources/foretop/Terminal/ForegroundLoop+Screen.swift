@@ -63,6 +63,10 @@ extension ForegroundLoop {
     // The disk of the run's folder; of the working folder while the run has no folder.
     if sampler == nil { sampler = MachineSampler(folder: state.beginning == nil ? "." : session.address.folder) }
     if let use = sampler?.next() { view!.dashboard.receive(use) }
+    // Once a session, and only if somebody looks at the panel: the measurement holds the training up for an instant.
+    guard view!.dashboard.lacksLimit, !hasAskedForLimit else { return }
+    hasAskedForLimit = true
+    session.requests.send(.limit, by: .program)
   }
 
   private mutating func ask(_ command: Command) {

@@ -48,6 +48,8 @@ struct ForegroundLoop: ~Copyable {
   /// Measures the machine once a second while the screen shows it.
   var sampler: MachineSampler?
   var lastSample: ContinuousClock.Instant?
+  /// True if this session was asked to measure the machine's limit.
+  var hasAskedForLimit = false
   /// Detects alerts and reacts to them.
   private var alerts: AlertWatch
   let preferences = PreferenceFile()
@@ -118,7 +120,7 @@ struct ForegroundLoop: ~Copyable {
     shown = session.hub.subscribe(wake: Signals.wake)
     state = RunState()
     self.outcome = nil
-    (sampler, lastSample) = (nil, nil)
+    (sampler, lastSample, hasAskedForLimit) = (nil, nil, false)
     view?.dashboard.startSession(at: Date().timeIntervalSince1970)
     LibraryExit.tell { [hub = session.hub] in hub.tell(.failed($0)) }
     try session.start()

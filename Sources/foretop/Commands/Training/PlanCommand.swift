@@ -112,7 +112,7 @@ struct PlanPage {
 
   private var operationLines: [Line] {
     let drawn = plan.drawingOperations
-    return [("FLOPs a token", Figure.short(plan.network.operationsPerToken + drawn), "forward and backward")]
+    return [("FLOPs a token", Figure.short(plan.operationsPerToken), "forward and backward")]
       + plan.network.operations.map { ("  \(words($0.part.rawValue))", Figure.short($0.count), "") }
       + (drawn > 0 ? [("  drawn inputs", Figure.short(drawn), "forward, by the frozen copy")] : [])
   }
@@ -212,7 +212,7 @@ struct PlanPage {
         object(
           plan.network.operations.map { ($0.part.rawValue, .double($0.count)) }
             + (plan.drawing == nil ? [] : [("drawn", .double(plan.drawingOperations))]), { $0 },
-          total: .double(plan.network.operationsPerToken + plan.drawingOperations))),
+          total: .double(plan.operationsPerToken))),
       JSON.Member("tokensPerStep", .integer(recipe.tokensPerStep)), JSON.Member("steps", .integer(recipe.steps)),
     ]
     if !plan.diagnostics.isEmpty {

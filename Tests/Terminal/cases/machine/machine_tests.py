@@ -98,6 +98,48 @@ def test_an_attached_screen_measures_the_process_that_trains():
         terminal.leave()
 
 
+def limits(name):
+    """The lines in which a run reports the machine's limit."""
+    return [event for event in occurrences(name, "notice") if event.get("key") == "limit"]
+
+
+def test_the_panel_shows_the_share_of_the_limit_that_the_run_has_measured():
+    share = re.compile(r"speed .*\d+ % of the limit")
+    with begin("limited", *ENDLESS, columns=120, rows=36) as terminal:
+        terminal.type("3")
+        terminal.wait_for(share)
+        with Terminal(command("attach", "limited"), 120, 36) as other:
+            other.wait_for("attached")
+            other.type("3")
+            other.wait_for(share)
+            other.leave()
+        terminal.type("\x03")
+        terminal.finish()
+    # Once, however long somebody looks.
+    found = limits("limited")
+    assert len(found) == 1 and found[0]["new"] > 0 and found[0]["actor"] == "program", found
+
+
+def test_the_limit_is_measured_for_who_asks_and_for_nobody_else():
+    trainer = going_on("asked-limit", 5)
+    try:
+        with Terminal(command("attach", "asked-limit"), 120, 36) as terminal:
+            terminal.wait_for("attached")
+            terminal.type("3")
+            terminal.wait_for(":limit measures the limit")
+            said = run(command("tell", "asked-limit", "limit")).stdout
+            assert re.search(r"limit .* tokens/s: the matrix products alone, .*FLOP/s", said), said
+            terminal.wait_for(re.compile(r"\d+ % of the limit"))
+            terminal.leave()
+        run(command("tell", "asked-limit", "stop"))
+        trainer.stdout.read()
+        assert trainer.wait(PATIENCE) == 0
+    finally:
+        trainer.kill()
+        trainer.wait()
+    assert [event["actor"] for event in limits("asked-limit")] == ["tell"], limits("asked-limit")
+
+
 # Locales
 
 
