@@ -11,7 +11,7 @@ struct RandomWalkTests {
   private static let rounds = Trial.isFull ? 2500 : 600
 
   static let keys: [Key] =
-    "?qlxyebsgcadknjtm,.<>[]{}+-=0123456789:/wruTLCMS é漢🙂".map { .character($0) }
+    "?qlxyebsgcadknjtm,.<>[]{}+-=0123456789:/wruTRLCMS é漢🙂".map { .character($0) }
     + [
       .enter, .escape, .tab, .backTab, .backspace, .delete, .insert, .up, .down, .left, .right, .home, .end, .pageUp,
       .pageDown, .function(1), .control("l"), .control("u"), .paste("x0.5\n\u{1B}[2J"), .resize, .space, .space,

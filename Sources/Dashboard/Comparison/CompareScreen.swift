@@ -8,7 +8,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
     case axis, metric, metricBack, against, difference, differingKeys, seeds
     case left, right, farLeft, farRight, first, last
     case closer, wider, smoother, rougher, unsmoothed, logarithm
-    case palette, glyphs, help, leave, redraw
+    case runs, palette, glyphs, help, leave, redraw
   }
 
   package private(set) var comparison: Comparison
@@ -73,7 +73,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
     ScreenKeys.KeyRow(
       [(.pageUp, .farLeft), (.pageDown, .farRight), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "move the cursor by a tenth; home and end move it to the ends"),
-  ]).withLooks(.palette, .glyphs, .redraw)
+  ]).withRuns(.runs).withLooks(.palette, .glyphs, .redraw)
 
   /// The indices of runs that another process trains now.
   package var live: [Int] { comparison.runs.indices.filter { comparison.runs[$0].state == "training" } }
@@ -147,6 +147,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
   mutating func perform(_ deed: CompareAction) -> Presence {
     switch deed {
     case .leave: return .left
+    case .runs: return .runs
     case .axis:
       let all = CompareAxis.allCases
       comparison.axis = all[((all.firstIndex(of: comparison.axis) ?? 0) + 1) % all.count]

@@ -6,12 +6,14 @@ import TerminalUI
 package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   enum DataAction: Hashable, Sendable {
     case left, right, up, down, first, last, nextWindow, previousWindow, tenOn, tenBack, nextDocument
-    case palette, glyphs, help, leave, stay, redraw
+    case runs, palette, glyphs, help, leave, stay, redraw
   }
 
   /// What a key asks the program to do.
   package enum DataRequest: Sendable, Equatable {
     case leave
+    /// Shows the list of all runs in the place of this screen.
+    case runs
     /// Reads the window with this number.
     case window(Int)
     /// Looks for the beginning of a document in the following windows, with `findDocument`.
@@ -66,7 +68,7 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow([(.home, .first), (.end, .last)], shown: "home end", "go to the window's ends"),
     ScreenKeys.KeyRow([(.escape, .stay)], "close what is open; esc never quits"),
-  ]).withLooks(.palette, .glyphs, .redraw)
+  ]).withRuns(.runs).withLooks(.palette, .glyphs, .redraw)
 
   /// Shows a window that was requested; the chosen position stays.
   package mutating func take(_ page: DataPage) {
@@ -140,6 +142,7 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   mutating func perform(_ deed: DataAction) -> DataRequest? {
     switch deed {
     case .leave: return .leave
+    case .runs: return .runs
     case .stay: message = "q quits"
     case .left: move(to: position - 1)
     case .right: move(to: position + 1)

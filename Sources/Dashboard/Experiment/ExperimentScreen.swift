@@ -6,7 +6,7 @@ import TerminalUI
 /// The screen of an experiment.
 package struct ExperimentScreen: Sendable, KeyedScreen {
   enum ExperimentAction: Hashable, Sendable {
-    case left, right, up, down, open, chart, palette, glyphs, help, leave, stay, redraw
+    case left, right, up, down, open, chart, runs, palette, glyphs, help, leave, stay, redraw
   }
 
   /// What a key asks the program to do.
@@ -71,7 +71,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
       [(.character("q"), .leave)], label: "stop", "save and stop all runs in training; the same command continues"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow([(.escape, .stay)], "close what is open; esc never stops the experiment"),
-  ]).withLooks(.palette, .glyphs, .redraw)
+  ]).withRuns(.runs).withLooks(.palette, .glyphs, .redraw)
 
   // MARK: News
 
@@ -109,6 +109,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
     switch deed {
     case .chart: table.until.isEmpty ? "this experiment has no stop.until: nothing is solved" : nil
     case .open: phases[chosen] == .waiting ? "this cell has not begun" : nil
+    case .runs: "foretop in another terminal lists all runs; this screen trains the experiment's"
     default: nil
     }
   }
@@ -127,7 +128,8 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
     case .help: help = HelpPage()
     case .leave: return .leave
     case .stay: message = "q stops the experiment"
-    case .redraw: break
+    // Refused: the screen belongs to the process that trains.
+    case .runs, .redraw: break
     }
     return nil
   }

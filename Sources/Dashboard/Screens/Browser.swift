@@ -19,7 +19,7 @@ package struct Browser: ScreenContent {
     case tensors(String)
     /// Shows the experiment's run with this name over the experiment.
     case open(String)
-    /// Shows the list of runs instead of the run that was opened without it.
+    /// Shows the list of runs instead of the screen that was opened without it.
     case runs
   }
 
@@ -196,7 +196,9 @@ package struct Browser: ScreenContent {
   private mutating func take(_ key: Key) -> BrowserRequest? {
     needsDrawing = true
     if tensors != nil, key != .resize {
-      guard tensors?.press(key) == .left else { return nil }
+      let presence = tensors?.press(key)
+      if presence == .runs { return goToRuns() }
+      guard presence == .left else { return nil }
       if key == .escape, dashboard == nil, compare == nil, runs == nil, experiment == nil {
         tensors?.message = Self.advice
         return nil
@@ -217,9 +219,7 @@ package struct Browser: ScreenContent {
       }
       if dashboard?.asksForRuns == true {
         dashboard?.asksForRuns = false
-        guard runs != nil || experiment != nil else { return .runs }
-        dashboard = nil
-        return nil
+        return goToRuns()
       }
       guard let command else { return nil }
       if case .ask(let text) = command, let dashboard, dashboard.asksCheckpoints {
@@ -231,7 +231,9 @@ package struct Browser: ScreenContent {
     }
     guard key != .resize else { return nil }
     if compare != nil {
-      guard compare?.press(key) == .left else { return nil }
+      let presence = compare?.press(key)
+      if presence == .runs { return goToRuns() }
+      guard presence == .left else { return nil }
       if key == .escape, runs == nil, experiment == nil {
         compare?.message = Self.advice
         return nil
@@ -249,6 +251,14 @@ package struct Browser: ScreenContent {
     guard let request = runs?.press(key) else { return nil }
     if case .tensors(let name) = request { return .tensors(name) }
     return request == .leave ? .leave : .list(request)
+  }
+
+  /// Goes back to the list of runs, or to the experiment.
+  /// - Returns: the request for a list where there is neither.
+  private mutating func goToRuns() -> BrowserRequest? {
+    guard runs != nil || experiment != nil else { return .runs }
+    (tensors, dashboard, compare) = (nil, nil, nil)
+    return nil
   }
 
   /// What escape says on the last screen, where there is none to go back to.
@@ -271,14 +281,15 @@ package struct Browser: ScreenContent {
     needsDrawing = true
   }
 
-  /// Shows the list in the place of the run.
+  /// Shows the list in the place of all other screens.
   package mutating func openRuns(in folder: String) {
-    var list = RunsScreen(folder: folder, palette: palette, glyphs: dashboard?.glyphs ?? .braille)
+    let glyphs = tensors?.glyphs ?? dashboard?.glyphs ?? compare?.glyphs ?? .braille
+    var list = RunsScreen(folder: folder, palette: palette, glyphs: glyphs)
     list.use(preferences)
     list.mostGlyphs = mostGlyphs
     list.fit(columns: size.columns, rows: size.rows)
     runs = list
-    dashboard = nil
+    (tensors, dashboard, compare) = (nil, nil, nil)
   }
 
   /// Shows a comparison over the list.

@@ -1,8 +1,12 @@
 // The common part of the screens with a key table: dispatch, palette and characters, footer and message.
 import TerminalUI
 
-/// The result of a key on a screen that makes no requests.
-enum Presence { case stays, left }
+/// The result of a key on a screen that makes no requests but for another screen.
+enum Presence {
+  case stays, left
+  /// The list of all runs is asked for.
+  case runs
+}
 
 /// A key's way through a list.
 enum ListStep: Hashable, Sendable {

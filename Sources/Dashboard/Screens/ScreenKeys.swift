@@ -42,6 +42,11 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
       ])
   }
 
+  /// These keys and the one that lists all runs, which every screen has.
+  func withRuns(_ runs: Deed) -> ScreenKeys {
+    ScreenKeys(rows + [KeyRow([(.character("R"), runs)], "list all runs")])
+  }
+
   func deed(of key: Key) -> Deed? { deeds[key] }
 
   /// The footer's rows, as many as fit; keys without an effect now are dim.

@@ -15,7 +15,9 @@ extension TensorsScreen {
 
   /// Why a key does nothing now; nil when it does something.
   func refusal(of deed: TensorsAction) -> String? {
-    guard let tree else { return [.leave, .help, .palette, .glyphs, .redraw].contains(deed) ? nil : "not read yet" }
+    guard let tree else {
+      return [.leave, .runs, .help, .palette, .glyphs, .redraw].contains(deed) ? nil : "not read yet"
+    }
     switch deed {
     case .earlier: return neighbour(of: tree.step, -1) == nil ? "there is no earlier checkpoint" : nil
     case .later: return neighbour(of: tree.step, 1) == nil ? "there is no later checkpoint" : nil
@@ -40,6 +42,7 @@ extension TensorsScreen {
     case .leave:
       guard showsWhole else { return .left }
       showsWhole = false
+    case .runs: return .runs
     case .go(let step): chosen = step.index(from: chosen, of: lines.count, page: page)
     case .fold, .unfold: fold(deed == .fold)
     case .whole:

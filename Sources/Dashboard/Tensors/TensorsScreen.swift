@@ -8,7 +8,7 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     case go(ListStep)
     case fold, unfold
     case earlier, later, otherEarlier, otherLater, sort, filter, whole
-    case palette, glyphs, help, leave, redraw
+    case runs, palette, glyphs, help, leave, redraw
   }
 
   /// A request of the screen to read from checkpoints.
@@ -110,7 +110,7 @@ package struct TensorsScreen: Sendable, KeyedScreen {
       [(.pageUp, .go(.pageUp)), (.pageDown, .go(.pageDown)), (.home, .go(.first)), (.end, .go(.last))],
       shown: "pgup pgdn",
       "go by pages; home and end go to the ends"),
-  ]).withLooks(.palette, .glyphs, .redraw)
+  ]).withRuns(.runs).withLooks(.palette, .glyphs, .redraw)
 
   // MARK: Reading
 

@@ -6,6 +6,14 @@ import TerminalUI
 
 /// Shows windows until the user leaves.
 struct DataLoop: ~Copyable {
+  /// How the screen was left.
+  enum DataExit {
+    /// With the process's exit status.
+    case left(Int32)
+    /// For the list of all runs.
+    case runs
+  }
+
   private var view: ScreenView<DataScreen>
   private let signals: Signals
 
@@ -27,14 +35,13 @@ struct DataLoop: ~Copyable {
   }
 
   /// - Parameter window: reads the window of a number.
-  /// - Returns: the process's exit status.
-  mutating func run(_ window: (Int) throws -> DataPage) throws -> Int32 {
+  mutating func run(_ window: (Int) throws -> DataPage) throws -> DataExit {
     while true {
       for signal in signals.taken() {
         switch signal {
         case SIGTSTP: view.pauseForShell()
-        case SIGHUP: return 128 + SIGHUP
-        case _ where Signals.isStop(signal): return signal == SIGINT ? 0 : 128 + signal
+        case SIGHUP: return .left(128 + SIGHUP)
+        case _ where Signals.isStop(signal): return .left(signal == SIGINT ? 0 : 128 + signal)
         default: break
         }
       }
@@ -42,8 +49,9 @@ struct DataLoop: ~Copyable {
       while let number = view.content.wantedWindow { view.content.follow(with: try? window(number)) }
       switch view.turn(wake: signals.descriptor) {
       case .nothing: continue
-      case .gone: return 128 + SIGHUP
-      case .asked(.leave): return 0
+      case .gone: return .left(128 + SIGHUP)
+      case .asked(.leave): return .left(0)
+      case .asked(.runs): return .runs
       case .asked(.window(let number)):
         do {
           view.content.take(try window(number))

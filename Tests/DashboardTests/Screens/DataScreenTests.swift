@@ -91,6 +91,7 @@ struct DataScreenTests {
     screen.take(page(1))
     #expect(screen.position == 39)
     #expect(screen.press(.character("}")) == .window(2))
+    #expect(screen.press(.character("R")) == .runs)
     #expect(screen.press(.character("q")) == .leave)
   }
 

@@ -53,6 +53,7 @@ import TerminalUI
     #expect(screen.press(.left) == nil && screen.press(.enter) == nil)
     #expect(screen.message.contains("has not begun"))
     #expect(screen.press(.character("m")) == nil && Self.text(screen).contains("accuracy/path of ntp"))
+    #expect(screen.press(.character("R")) == nil && screen.message.contains("foretop in another terminal"))
     #expect(screen.press(.character("q")) == .leave)
   }
 

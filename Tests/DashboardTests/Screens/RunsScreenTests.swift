@@ -221,6 +221,53 @@ struct RunsScreenTests {
     #expect(screen.readableName == "new")
   }
 
+  @Test func `a key on a list that is still being read says so`() {
+    var screen = RunsScreen(folder: "runs")
+    screen.fit(columns: 120, rows: 36)
+    func list(unread: Int) {
+      screen.list([], of: 3, training: 0, unread: unread, sortedBy: "best", isReversed: false)
+    }
+    list(unread: 3)
+    for key in [Key.enter] + "mTxrP".map({ Key.character($0) }) {
+      #expect(press([key], &screen) == nil && screen.dialog == nil)
+      #expect(screen.message == "runs are still being read: press the key again when they are listed", "\(key)")
+    }
+    // Keys that need no run do what they do.
+    #expect(press([.character("s")], &screen) == .sortNext)
+    list(unread: 0)
+    #expect(press([.enter], &screen) == nil && screen.message == "no run is listed")
+  }
+
+  @Test func `R lists all runs from every screen`() throws {
+    let comparison = Comparison([ComparisonTests.run("a", speed: 0.02), ComparisonTests.run("b", speed: 0.03)])
+    let key = Key.character("R")
+    // Over the list, the key goes back to it, past all screens.
+    var browser = Browser()
+    browser.runs = Self.screen()
+    browser.open(comparison)
+    #expect(browser.press(key) == nil && browser.compare == nil)
+    browser.open(Dashboard(.stored), MadeUpRun().events(to: 20))
+    browser.openTensors(of: "kjv-top")
+    #expect(browser.press(key) == nil && browser.tensors == nil && browser.dashboard == nil && browser.runs != nil)
+    // Without a list, the program is asked for one, which takes the place of everything.
+    browser = Browser()
+    browser.open(comparison)
+    #expect(browser.press(key) == .runs && browser.compare != nil)
+    browser.openRuns(in: "runs")
+    #expect(browser.compare == nil && browser.runs?.folder == "runs")
+    #expect(browser.press(.character("q")) == .leave)
+    browser = Browser()
+    browser.open(Dashboard(.stored), MadeUpRun().events(to: 20))
+    browser.openTensors(of: "kjv-top")
+    #expect(browser.press(key) == .runs)
+    browser.openRuns(in: "runs")
+    #expect(browser.tensors == nil && browser.dashboard == nil && browser.runs != nil)
+    // The help pages of all screens name the key.
+    for table in [CompareScreen.markdown, TensorsScreen.markdown, DataScreen.markdown, KeyTable.markdown] {
+      #expect(table.contains("| `R` | list all runs"))
+    }
+  }
+
   @Test func `a filter that no run meets leaves nothing to be read`() {
     var screen = Self.screen()
     _ = press([.character("m")], &screen)

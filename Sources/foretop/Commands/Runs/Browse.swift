@@ -17,6 +17,13 @@ struct Browse: ParsableCommand {
   @OptionGroup var looks: LookOptions
 
   func run() throws {
+    guard let status = try Self.show(place, looks) else { throw CleanExit.helpRequest(Foretop.self) }
+    throw Ended(status: status)
+  }
+
+  /// Shows the list of all runs until the user leaves.
+  /// - Returns: the process's exit status; nil if the terminal cannot show a screen.
+  static func show(_ place: FolderOptions, _ looks: LookOptions) throws -> Int32? {
     let layouts = try LayoutFiles()
     let catalog = try RunCatalog(place.runs)
     let loop = try BrowserLoop(place, looks, layouts) { glyphs in
@@ -24,7 +31,7 @@ struct Browse: ParsableCommand {
       browser.runs = RunsScreen(folder: place.runs, glyphs: glyphs)
       return browser
     }
-    guard var loop else { throw CleanExit.helpRequest(Foretop.self) }
-    throw Ended(status: loop.run(catalog))
+    guard var loop else { return nil }
+    return loop.run(catalog)
   }
 }

@@ -83,6 +83,17 @@ struct DataCommand: ParsableCommand {
 
   /// - Returns: the exit status; nil if the terminal cannot show a screen.
   private func showScreen(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws -> Int32? {
+    switch try showWindows(numbers, windows, corpus) {
+    case .left(let status)?: return status
+    // The other screen takes the terminal after this one has given it back.
+    case .runs?: return try Browse.show(shown.place, shown.looks)
+    case nil: return nil
+    }
+  }
+
+  private func showWindows(
+    _ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus
+  ) throws -> DataLoop.DataExit? {
     let page = DataPage(try windows.window(first), corpus.tokenizer, heads: numbers.multiTokenHeads)
     guard var loop = try DataLoop(numbers, page, shown.looks) else { return nil }
     return try loop.run { DataPage(try windows.window($0), corpus.tokenizer, heads: numbers.multiTokenHeads) }

@@ -1,5 +1,6 @@
 """The screen of all runs: `foretop` without a command."""
 
+import json
 import os
 import re
 import shutil
@@ -178,3 +179,41 @@ def test_the_list_is_reached_from_a_run_that_was_opened_alone():
         terminal.wait_for("3 runs")
         terminal.leave()
         terminal.assert_restored()
+
+
+def test_the_list_is_reached_from_every_screen_that_was_opened_alone():
+    for arguments, word in ((["compare", "first", "second"], "at the cursor"), (["tensors", "first"], "tensors   first"),
+                            (["data", "tiny", "--data", TEXT], "window 0 of")):
+        with Terminal([PROGRAM, *arguments, "--runs", browsed()], 120, 36) as terminal:
+            terminal.wait_for(word)
+            terminal.type("R")
+            terminal.wait_for("3 runs")
+            terminal.wait_for("▸ ■")
+            terminal.type("\r")
+            terminal.wait_for("losses")
+            terminal.type("q")
+            terminal.wait_for("3 runs")
+            terminal.leave()
+            terminal.assert_restored()
+
+
+def takes_folder(command):
+    """Whether a command, or a command of it, declares --runs."""
+    options = [name["name"] for argument in command.get("arguments") or [] for name in argument.get("names") or []]
+    return "runs" in options or any(takes_folder(inner) for inner in command.get("subcommands") or [])
+
+
+def test_typed_commands_get_the_folder_of_the_list_if_they_declare_one():
+    declared = json.loads(run([PROGRAM, "--experimental-dump-help"]).stdout)["command"]["subcommands"]
+    commands = {name: takes_folder(command) for command in declared
+                for name in [command["commandName"], *(command.get("aliases") or [])]}
+    assert commands["train"] and not commands["plan"], commands
+    with browse() as terminal:
+        terminal.wait_for("▸ ■ third")
+        for name, has_folder in sorted(commands.items()):
+            terminal.type(":" + name)
+            found = terminal.wait_for(re.compile(rf"foretop {re.escape(name)}( --runs \S+)? +│"))
+            assert bool(found[1]) == has_folder, f"{name}: {found[0]}"
+            terminal.type("\x1b")
+            terminal.wait_for(lambda terminal: "esc stays" not in terminal.text)
+        terminal.leave()
