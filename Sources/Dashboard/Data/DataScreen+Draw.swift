@@ -23,7 +23,7 @@ extension DataScreen {
     let (body, footer) = rest.splitTop(rest.rows - (hasBars ? 1 : 0))
     var parts = DataArrangement(
       header: header, window: body, targets: none, numbers: none, common: none, footer: footer)
-    if bounds.columns >= 100, body.rows >= 12 {
+    if bounds.columns >= 100, body.rows >= Self.fewestRows {
       let (left, right) = body.splitLeft(body.columns - min(max(body.columns * 2 / 5, 42), 64))
       parts.window = left
       if right.rows >= 26 {
@@ -32,16 +32,24 @@ extension DataScreen {
         let (targets, lower) = right.splitTop(right.rows - numbers - common)
         parts.targets = targets
         (parts.numbers, parts.common) = lower.splitTop(numbers)
-      } else {
+      } else if right.rows >= 12 {
         (parts.targets, parts.numbers) = right.splitTop(right.rows * 3 / 5)
+      } else {
+        parts.targets = right
       }
     } else if body.rows >= 14 {
       let (top, bottom) = body.splitTop(body.rows - min(body.rows / 2, 10))
       parts.window = top
       (parts.targets, parts.numbers) = bottom.splitLeft(bottom.columns >= 76 ? bottom.columns / 2 : bottom.columns)
+    } else if body.rows >= Self.fewestRows {
+      // The targets are two lines, in a box where the window still has as much room.
+      (parts.window, parts.targets) = body.splitTop(body.rows - (body.rows >= 10 ? 4 : 2))
     }
     return parts
   }
+
+  /// The rows between header and footer from which on there is room for the targets.
+  private static let fewestRows = 6
 
   /// The area inside the window's box, for a terminal of this size.
   func textArea(_ size: (columns: Int, rows: Int)) -> Rectangle {
@@ -196,20 +204,15 @@ extension DataScreen {
 
   private func drawTargets(in area: Rectangle, on canvas: inout Canvas) {
     guard page.tokens.indices.contains(position) else { return }
-    let inside = canvas.box(
-      area, title: "targets of position \(position)", notes: ["token \(page.tokens[position])"])
+    let inside =
+      area.rows >= 3
+      ? canvas.box(area, title: "targets of position \(position)", notes: ["token \(page.tokens[position])"])
+      : area.columns >= 30 ? area.inset(columns: 2) : area
+    guard inside.rows > 2 else { return drawShortTargets(in: inside, on: &canvas) }
     let counts = page.mask.indices.contains(position) && page.mask[position]
-    func quoted(_ text: String) -> String { "“\(text)”" }
     var lines: [[Span]] = [[Span("at    ", .faint), Span(quoted(page.text[position]), .bold)]]
     let ahead = page.ahead[position]
-    let next = ahead.first ?? nil
-    lines.append([
-      Span("ntp   ", .faint),
-      next.map { Span(quoted($0), Style(.first, .bold)) }
-        ?? Span(
-          page.documents == nil ? "nothing follows: no loss counts here" : "its document ends: no loss counts here",
-          Style(.warning)),
-    ])
+    lines.append([Span("ntp   ", .faint), nextToken])
     if ahead.count > 1 {
       let tokens = ahead.dropFirst().enumerated().map { "\($0.offset + 2) " + ($0.element.map(quoted) ?? "–") }
       lines.append([Span("mtp   ", .faint), Span(tokens.joined(separator: "  "), Style(.fourth))])
@@ -237,6 +240,36 @@ extension DataScreen {
         target.weight, columns: inside.columns - left, style: Style(.second), column: inside.column + left,
         row: inside.row + line, in: inside, glyphs: glyphs)
     }
+  }
+
+  private func quoted(_ text: String) -> String { "“\(text)”" }
+
+  /// NTP's target at the position, or why it has none.
+  private var nextToken: Span {
+    if let next = page.ahead[position].first ?? nil { return Span(quoted(next), Style(.first, .bold)) }
+    return Span(
+      page.documents == nil ? "nothing follows: no loss counts here" : "its document ends: no loss counts here",
+      Style(.warning))
+  }
+
+  /// The same in two lines, as far as they have room: the token, and NTP's and the MTP heads' targets; TOP's, nearest first.
+  private func drawShortTargets(in inside: Rectangle, on canvas: inout Canvas) {
+    let further: [[Span]] = page.ahead[position].dropFirst().enumerated().map { place, token in
+      [Span("\(place + 2) ", .faint), Span(token.map(quoted) ?? "–", Style(.fourth))]
+    }
+    let tokens: [[Span]] =
+      [[Span("at ", .faint), Span(quoted(page.text[position]), .bold)], [Span("ntp ", .faint), nextToken]] + further
+    let order: [[Span]] = page.order[position].enumerated().map { place, target in
+      [
+        Span(place == 0 ? "top " : "", .faint), Span(quoted(target.text), Style(.second)),
+        Span(" " + Figure.share(target.weight, 3), .bold),
+      ]
+    }
+    let lines = TokenText.wrapped(tokens, to: inside.columns, between: .gap(2))
+    let ranked = TokenText.wrapped(order, to: inside.columns, between: .gap(2))
+    // Where TOP has no target, the reason has its line.
+    let shown = ranked.isEmpty ? lines.prefix(2) : lines.prefix(1) + ranked.prefix(1)
+    for (index, line) in shown.enumerated() { canvas.write(line, line: index, of: inside) }
   }
 
   private func drawNumbers(in area: Rectangle, on canvas: inout Canvas) {

@@ -23,10 +23,7 @@ extension Dashboard {
       lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
     }
     if phase == .starting, setup.isUnderWay {
-      lines.append([])
-      let words = "  " + setup.words
-      let bar = setup.bar(min(40, max(inside.columns - setup.unit.name.width - 2 - words.width, 10)))
-      lines.append([Span(setup.unit.name + "  ", .faint)] + bar + [Span(words)])
+      lines += [[], setup.barLine(columns: inside.columns)]
     }
     lines.append([])
     let room = max(inside.rows - lines.count - 1, 1)

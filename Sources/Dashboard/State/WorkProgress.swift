@@ -116,6 +116,13 @@ package struct WorkProgress: Sendable, Equatable {
     ]
   }
 
+  /// Its name, a bar of at most 40 cells, and the same words, in a line of so many cells if a bar of ten has room in it.
+  package func barLine(columns: Int) -> [Span] {
+    let words = "  " + self.words
+    let cells = min(40, max(columns - unit.name.width - 2 - words.width, 10))
+    return [Span(unit.name + "  ", .faint)] + bar(cells) + [Span(words)]
+  }
+
   /// The same as a line, at most one a second; nil in between. Work that takes less than two seconds needs none.
   package mutating func line(done: Int, total: Int, now: Double) -> String? {
     take(done: done, total: total, now: now)

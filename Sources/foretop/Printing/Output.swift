@@ -23,6 +23,12 @@ enum Output {
     fputs("\(speaker): \(line)\n".harmless, stderr)
   }
 
+  /// Writes a line on standard error from the beginning of the cursor's line on, where the cursor stays.
+  static func overwrite(_ line: String) {
+    fflush(stdout)
+    fputs("\r\(line.harmlessLine)", stderr)
+  }
+
   /// Rings the bell if standard error is a terminal, and shows a notification if the terminal supports them.
   static func ring(_ text: String) {
     guard isatty(STDERR_FILENO) == 1 else { return }

@@ -54,6 +54,23 @@ struct DataScreenTests {
     if text == "120x36" { try expectPicture("data-120x36", canvas) }
   }
 
+  @Test(arguments: [(40, 12), (40, 9), (60, 15), (80, 8), (120, 9)])
+  func `a low terminal shows the targets too`(columns: Int, rows: Int) {
+    var screen = screen
+    screen.fit(columns: columns, rows: rows)
+    let canvas = screen.draw(size: (columns, rows), now: 0)
+    // Position 21 and the token after it, which is NTP's target and the first one of TOP.
+    for word in ["“ created”", "ntp", "“ the”", "top"] {
+      #expect(canvas.text.contains(word), "\(word)\n\(canvas.text)")
+    }
+    canvas.expectSound()
+    for _ in 0..<18 { _ = screen.press(.right) }
+    #expect(screen.position == 39)
+    let end = screen.draw(size: (columns, rows), now: 0)
+    #expect(end.text.contains("its document ends"), "\(end.text)")
+    #expect(screen.draw(size: (columns, 5), now: 0).text.contains("window"))
+  }
+
   @Test func `the windows after the chosen one fill the room below it`() {
     var screen = screen
     screen.fit(columns: 120, rows: 36)

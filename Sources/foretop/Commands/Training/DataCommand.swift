@@ -62,13 +62,15 @@ struct DataCommand: ParsableCommand {
     try recipe.validate(origins)
     if neighbours != nil, recipe.data.kind == .text { recipe.data.order = .related }
     if !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }
-    var work = WorkProgress(of: .setup(.tokens))
+    let bar = SetupBar("data")
+    // An error has a line of its own, too.
+    defer { bar.clear() }
     let corpus = try Corpus(opening: try Corpus.Source(recipe, runs: shown.place.runs)) {
-      Output.warn("\($0) …")
+      bar.say($0)
     } progress: {
-      let line = work.line($0, done: $1, total: $2, now: Date().timeIntervalSince1970)
-      if let line { Output.warn(line.trimmingSpaces, from: "data") }
+      bar.show($0, done: $1, total: $2)
     }
+    bar.clear()
     for notice in corpus.notices { Output.warn(notice) }
     if let neighbours { return try printNeighbours(of: neighbours, corpus) }
     let windows = DataWindows(recipe, of: corpus)

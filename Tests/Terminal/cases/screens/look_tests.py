@@ -86,6 +86,28 @@ def test_data_shows_windows_and_targets():
         terminal.assert_restored()
 
 
+def test_data_shows_a_bar_while_the_text_becomes_tokens():
+    folder = os.path.join(FOLDER, "several-texts")
+    os.makedirs(folder)
+    for number in range(3):
+        shutil.copy(TEXT, os.path.join(folder, f"{number}.txt"))
+    with Terminal([PROGRAM, "data", "tiny", "--data", folder], 120, 36) as terminal:
+        terminal.wait_for("window 0 of")
+        before = terminal.raw.partition(b"\x1b[?1049h")[0].decode()
+        # The first of three files, and what is left of the line when the screen comes.
+        assert re.search(r"\rtokens  ━+─+  33 %[^\r\n]*\r(tokens[^\r\n]*\r)* +\r$", before), before
+        terminal.leave()
+        terminal.assert_restored()
+
+
+def test_data_shows_the_targets_on_a_low_terminal():
+    with Terminal([PROGRAM, "data", "tiny", "--data", TEXT], 40, 12) as terminal:
+        terminal.wait_for("window 0 of")
+        terminal.wait_for(re.compile("at “.*ntp “"))
+        terminal.wait_for(re.compile(r"top “.*” \.6"))
+        terminal.leave()
+
+
 def test_data_is_what_training_reads():
     """Windows without a terminal: targets follow from the tokens, and the documents bound them."""
     options = ["--data", TEXT, "--set", "model.context=16", "--set", "data.documents=separate", "--set",
