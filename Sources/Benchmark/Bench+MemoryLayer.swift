@@ -84,6 +84,15 @@ private final class MadeUpTable {
   /// Bytes of weights and moments, read and written.
   var updateBytes: Double { 24 * Double(shape.rows * shape.rowWidth) }
 
+  private var sum: Float = 0
+
+  /// Reads the picked rows and does nothing with them.
+  func readRows() {
+    sum += Peak.sum(
+      numbers[0].floats, rows: picked[0].integers, count: positions * shape.picks, width: shape.rowWidth,
+      threads: threads)
+  }
+
   func forward() {
     MemoryValues.forward(
       shape, table: numbers[0].floats, lists: lists, z: picked[4].floats,
@@ -184,20 +193,24 @@ extension Bench {
   /// What a memory layer's table costs a step.
   package func memoryLayer() throws -> ReportTable {
     let work = try MadeUpTable(threads: threads)
-    let parts: [(name: String, bytes: Double, body: () -> Void)] = [
-      ("forward: rows read at random", work.rowBytes, work.forward),
-      ("backward: the same rows again", work.rowBytes, work.backward),
-      ("picks sorted by row, one thread", 0, work.sort), ("norm: rows' gradients", 0, work.norm),
-      ("update: weights and moments", work.updateBytes, work.update),
+    let parts: [(name: String, bytes: Double, isGather: Bool, body: () -> Void)] = [
+      ("forward: rows read at random", work.rowBytes, true, work.forward),
+      ("backward: the same rows again", work.rowBytes, true, work.backward),
+      ("picks sorted by row, one thread", 0, false, work.sort), ("norm: rows' gradients", 0, false, work.norm),
+      ("update: weights and moments", work.updateBytes, false, work.update),
     ]
     var times = [Samples](repeating: Samples(), count: parts.count)
-    var copies = Samples()
+    var (copies, gathers) = (Samples(), Samples())
     let bytes = 64 << 20
     let (from, to) = (try TableCopy(bytes), try TableCopy(bytes))
     for round in 0...rounds {
       progress("memory-layer: round \(round) of \(rounds)")
       let copy = seconds { Peak.copy(from.base, to: to.base, bytes: bytes, threads: threads) }
-      if round > 0 { copies.add(Double(2 * bytes) / copy) }
+      let gather = seconds(work.readRows)
+      if round > 0 {
+        copies.add(Double(2 * bytes) / copy)
+        gathers.add(work.rowBytes / gather)
+      }
       for (index, part) in parts.enumerated() {
         let time = seconds(part.body)
         if round > 0 { times[index].add(time) }
@@ -209,17 +222,20 @@ extension Bench {
       about: [
         "one memory layer of \(shape.rows) rows of \(shape.rowWidth) numbers, and a step of \(work.positions) tokens that picks "
           + "\(shape.picks) rows each, \(Int((100 * work.touched).rounded())) % of all; medians of \(rounds) rounds",
-        "share: of a copy's GB/s in the same rounds, \(Figure.fixed(copies.median / 1e9, 1)) GB/s",
+        "limit: GB/s in the same rounds, of the same rows read and not used for what reads rows, "
+          + "\(Figure.fixed(gathers.median / 1e9, 1)), and of a copy for the update, "
+          + "\(Figure.fixed(copies.median / 1e9, 1))",
       ],
       columns: [
         .column("part", "part"), .column("milliseconds", "ms", 2), .column("gigabytesPerSecond", "GB/s", 1),
-        .column("share", "share %", 1),
+        .column("limit", "limit GB/s", 1), .column("share", "share %", 1),
       ])
     for (part, time) in zip(parts, times) {
-      let speed = part.bytes / time.median
+      let (speed, limit) = (part.bytes / time.median, part.isGather ? gathers.median : copies.median)
+      let hasBytes = part.bytes > 0
       table.add(
-        .text(part.name), .number(time.median * 1000), part.bytes > 0 ? .number(speed / 1e9) : .none,
-        part.bytes > 0 ? .number(speed / copies.median * 100) : .none)
+        .text(part.name), .number(time.median * 1000), hasBytes ? .number(speed / 1e9) : .none,
+        hasBytes ? .number(limit / 1e9) : .none, hasBytes ? .number(speed / limit * 100) : .none)
     }
     return table
   }

@@ -44,6 +44,33 @@ package enum Peak {
     }
   }
 
+  /// Reads rows in the given order with all threads, and does nothing else with them: the limit of a gather.
+  /// - Parameters:
+  ///   - table: [N, width].
+  ///   - rows: `count` places in the table.
+  ///   - width: floats of a row, a multiple of 16.
+  /// - Returns: the sum of all, so that the compiler removes no read.
+  package static func sum(
+    _ table: UnsafePointer<Float>, rows: UnsafePointer<Int32>, count: Int, width: Int, threads: Int
+  ) -> Float {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: threads * 16) { sums in
+      sums.initialize(repeating: 0)
+      Team.split(count, threads: threads) { worker, range in
+        var (a, b) = (Lanes(), Lanes())
+        for place in range {
+          if place + MemoryValues.ahead < range.upperBound {
+            MemoryValues.prefetch(table + Int(rows[place + MemoryValues.ahead]) * width, width)
+          }
+          let row = table + Int(rows[place]) * width
+          for i in stride(from: 0, to: width, by: 32) { a += Float.load(row, i) }
+          for i in stride(from: 16, to: width, by: 32) { b += Float.load(row, i) }
+        }
+        sums[worker * 16] = (a + b).folded
+      }
+      return (0..<threads).reduce(0) { $0 + sums[$1 * 16] }
+    }
+  }
+
   /// Reads `count` floats with all threads.
   /// - Returns: their sum, so that the compiler removes no read.
   package static func sum(_ x: UnsafePointer<Float>, count: Int, threads: Int) -> Float {

@@ -43,6 +43,9 @@ package enum MemoryValues {
       + vectors(shape.coreElements)
   }
 
+  /// The row that is fetched while one is used, in picks after it: several fetches are under way at a time.
+  static let ahead = 4
+
   private static func vectors(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
   /// Sums the picked values.
@@ -60,10 +63,11 @@ package enum MemoryValues {
     let size = Self.room(shape)
     Team.split(pooled.rows, threads: threads) { worker, range in
       let sum = room + worker * size
+      let end = range.upperBound * P
       for t in range {
         sum.update(repeating: 0, count: shape.valueWidth)
         for pick in t * P..<(t + 1) * P {
-          if pick + 1 < (t + 1) * P { prefetch(table + Int(lists.rows[pick + 1]) * D, D) }
+          if pick + ahead < end { prefetch(table + Int(lists.rows[pick + ahead]) * D, D) }
           let row = table + Int(lists.rows[pick]) * D
           var factor: Float = 1
           if Dp > 0 {
@@ -134,6 +138,7 @@ package enum MemoryValues {
     let sides = dzSum + vectors(Dp)  // [2r, n]
     let dCores = sides + width * shape.sides
     let scores = dScores.assumingMemoryBound(to: E.self)
+    let end = range.upperBound * P
     for t in range {
       let dp = records.dPooled + t * Dv
       let given = dPooled.row(t, as: E.self)
@@ -146,7 +151,7 @@ package enum MemoryValues {
         let dCores = dCores + head * h * r * r
         let first = (t * shape.heads + head) * shape.top
         for pick in first..<first + shape.top {
-          if pick + 1 < (t + 1) * P { prefetch(table + Int(lists.rows[pick + 1]) * D, D) }
+          if pick + ahead < end { prefetch(table + Int(lists.rows[pick + ahead]) * D, D) }
           let place = Int(lists.rows[pick])
           let row = table + place * D
           let factor = Dp > 0 ? lists.factors[pick] : 1
@@ -193,7 +198,7 @@ package enum MemoryValues {
   }
 
   @inline(__always)
-  private static func prefetch(_ row: UnsafePointer<Float>, _ count: Int) {
+  static func prefetch(_ row: UnsafePointer<Float>, _ count: Int) {
     var i = 0
     while i < count {
       lanes_prefetch(row + i)
