@@ -90,7 +90,9 @@ extension RunRequest.Past {
 extension Recipe {
   /// The differing keys that affect the computation.
   package func fieldsDeciding(otherThan other: Recipe) -> [Field] {
-    let others = ["save.", "evaluate.", "measure.", "sample.", "stop.", "data.paths"]
+    let others = [
+      "save.", "evaluate.", "measure.", "sample.", "stop.", "data.paths", "objective.next.steerable",
+    ]
     return Self.fields.filter { field in
       guard !others.contains(where: field.key.hasPrefix), field.read(self) != field.read(other) else { return false }
       // More steps at a constant rate are the same ones and some more.

@@ -49,11 +49,12 @@ package struct RunPlan: Sendable {
     let diagnostics =
       measuring > 0
       ? [MemoryShare(name: "diagnostics", about: "what diagnostics add up during an evaluation", bytes: measuring)] : []
-    let frozen = drawing.map {
-      MemoryShare(name: "drawn", about: "the frozen copy of the network that draws inputs", bytes: $0.bytes)
-    }
+    let frozen =
+      drawingBytes > 0
+      ? [MemoryShare(name: "drawn", about: "the frozen copy of the network that draws inputs", bytes: drawingBytes)]
+      : []
     return
-      (parts + [muon, frozen].compactMap { $0 } + diagnostics + [
+      (parts + [muon].compactMap { $0 } + frozen + diagnostics + [
         MemoryShare(
           name: "checkpoint",
           about: "weights and moments once more, while a checkpoint is written"
@@ -86,6 +87,9 @@ package struct RunPlan: Sendable {
       network.configuration.drawing, rows: network.rows, precision: network.precision, threads: network.threads,
       isTrained: false)
   }
+
+  /// Bytes of the frozen copy that draws inputs; 0 where the text alone is read.
+  var drawingBytes: Int { drawing.map { Drawing.bytes(recipe, $0, weights: network.parameters.count) } ?? 0 }
 
   /// Floating-point operations of a token for drawing inputs: all blocks forward, and logits where a token is drawn; 0 where the
   /// text alone is read.

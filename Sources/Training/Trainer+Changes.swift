@@ -3,6 +3,11 @@
 import Foundation
 import Run
 
+extension [WeightChange] {
+  /// The weights of changes of single heads, by the head's name.
+  var byHead: [String: Double] { reduce(into: [:]) { $0[$1.head.name] = $1.weight } }
+}
+
 /// Changes that wait for the end of a step, since all its micro-batches have one rate and the same weights.
 struct StepChanges {
   var rateFactor: Double?
@@ -25,9 +30,8 @@ extension Trainer {
     guard !request.isSure else { return nil }
     let (what, span, words, jump): (String, String, (Double) -> String, LargeChange?)
     if case .weight(let change) = request.command {
-      guard heads.contains(change.head) else { return nil }
-      (what, span, words) = ("the weight of \(change.head.name)", "", Figure.factor)
-      jump = change.jump(from: changedWeight(of: change.head))
+      (what, span, words) = ("the weight of \(change.name)", "", Figure.factor)
+      jump = change.jump(among: heads) { changedWeight(of: $0) }
     } else {
       (what, span, words) = ("the rate", " within \(RateCaution.steps) steps", Figure.rate)
       let plan = RatePlan(recipe, factor: state.rateFactor)
@@ -81,29 +85,44 @@ extension Trainer {
   }
 
   func change(_ change: WeightChange, for request: Request, _ outlets: Outlets) {
-    let name = change.head.name
-    guard heads.contains(change.head) else {
+    let name = change.name
+    let parts = change.parts(among: heads) { changedWeight(of: $0) }
+    guard !parts.isEmpty else {
       return refuse(request, "the weight of \(name) cannot change: this network does not have that head", outlets)
     }
     let step = changedStep
     guard !isInStep || step < recipe.steps else { return refuseLate("the weight of \(name)", request, outlets) }
-    let old = changedWeight(of: change.head)
-    let change = change.resolved(now: old)
-    guard change.isInRange else {
+    let before = parts.map { WeightChange($0.head, to: changedWeight(of: $0.head)) }
+    let stays = "the weight of \(name) stays \(before.map { Figure.factor($0.weight) }.joined(separator: ", "))"
+    if let wrong = parts.first(where: { !$0.isInRange }) {
       return refuse(
-        request,
-        "the weight of \(name) stays \(Figure.factor(old)): \(Figure.factor(change.weight)) is not from 0 to "
-          + "\(Int(WeightChange.largest))", outlets)
+        request, "\(stays): \(Figure.factor(wrong.weight)) is not from 0 to \(Int(WeightChange.largest))", outlets)
     }
-    guard change.weight > 0 || heads.contains(where: { $0 != change.head && changedWeight(of: $0) > 0 }) else {
-      return refuse(
-        request,
-        "the weight of \(name) stays \(Figure.factor(old)): all other weights are 0, and nothing would be"
-          + " learned", outlets)
+    guard learns(after: parts) else {
+      return refuse(request, "\(stays): all other weights are 0, and nothing would be learned", outlets)
     }
-    if change.weight != old { remember(.weight(change.head, old), for: request) }
-    if isInStep { changes.weights[name] = change.weight } else { setWeights(to: [name: change.weight]) }
-    report(weightOf: name, old, to: change.weight, at: step, for: request, outlets)
+    if parts != before { remember(.weights(before), for: request) }
+    let weights = parts.byHead
+    if isInStep { changes.weights.merge(weights) { $1 } } else { setWeights(to: weights) }
+    report(parts, after: before, at: step, for: request, outlets)
+  }
+
+  /// Whether some loss has a weight after changes of single heads.
+  func learns(after parts: [WeightChange]) -> Bool {
+    let weights = parts.byHead
+    return heads.contains { (weights[$0.name] ?? changedWeight(of: $0)) > 0 }
+  }
+
+  /// Reports changes of single heads; the last line of the log answers the request.
+  /// - Parameter before: the weights of the same heads before.
+  func report(
+    _ parts: [WeightChange], after before: [WeightChange], at step: Int, for request: Request, _ outlets: Outlets,
+    why: String = ""
+  ) {
+    for (index, (old, new)) in zip(before, parts).enumerated() {
+      let asker = index == parts.count - 1 ? request : Request(request.command, by: request.actor)
+      report(weightOf: new.head.name, old.weight, to: new.weight, at: step, for: asker, outlets, why: why)
+    }
   }
 
   func report(

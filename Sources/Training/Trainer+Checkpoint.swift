@@ -13,7 +13,7 @@ extension Trainer {
 
   /// Bytes of a checkpoint.
   package var checkpointBytes: Int {
-    4 * (checkpointNumbers.weights * (drawing == nil ? 1 : 2) + 2 * checkpointNumbers.moments)
+    4 * (checkpointNumbers.weights * (recipe.data.drawn.isOn ? 2 : 1) + 2 * checkpointNumbers.moments)
   }
 
   /// A complete copy of the training state: everything that determines the following steps.
@@ -36,11 +36,12 @@ extension Trainer {
   ///   clear new memory page by page.
   package func checkpoint(in spare: consuming Checkpoint?) -> Checkpoint {
     var copy = spare ?? checkpointWithoutNumbers
-    copy.state = state
+    // A spare one has the recipe of its last state, and commands change numbers of the recipe.
+    (copy.state, copy.recipe) = (state, recipe)
     let numbers = checkpointNumbers
     model.parameters.bringTablesUpToDate(threads: model.threads)
     model.copy(model.parameters.weights, count: numbers.weights, into: &copy.weights)
-    drawing?.copyWeights(into: &copy.drawing)
+    copy.drawing = recipe.data.drawn.isOn ? drawing?.frozen ?? [] : []
     if let ranked, ranked.isSharded {
       // Where ranks are lost, `save` sees that.
       try? order(.moments)

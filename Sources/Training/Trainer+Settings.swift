@@ -6,7 +6,8 @@ struct UndoableChange {
   enum Before {
     /// The factor of the user's edits on the scheduled rate.
     case rate(factor: Double)
-    case weight(Head, Double)
+    /// Of single heads.
+    case weights([WeightChange])
     case setting(RunSetting, Double)
     /// How the schedule went on, and the factor of the user's edits.
     case course([RunSetting: Double], factor: Double)
@@ -39,33 +40,56 @@ extension Trainer {
     report(setting, old, to: new, for: request, outlets)
   }
 
-  /// The reason why a setting cannot have a value; nil if it can.
+  /// The reason why a setting cannot have a value; nil if it can, and what it needs is there then.
   private func reasonAgainst(_ setting: RunSetting, _ value: Double) -> String? {
     guard setting.accepts(value) else { return "is not \(setting.range)" }
     if setting == .steps, Int(value) <= state.step {
       return "is not ahead, since the run is at step \(Figure.grouped(state.step)): “stop” ends it now"
     }
-    if setting.shapesNextToken, !model.configuration.shapesNextToken {
-      return "has no effect on a run that began with plain cross-entropy: begin a run with “train --set "
-        + "\(setting.key)=\(setting.text(value))”"
-    }
-    if setting == .teacher, !recipe.objective.teacher.isThere {
+    if setting.isOfTeacher, !recipe.objective.teacher.isThere {
       return "has no effect on a run without a teacher: begin a run with “train --set objective.teacher.file=FILE”"
+    }
+    if setting.shapesNextToken, !model.configuration.shapesNextToken {
+      let assignment =
+        switch setting {
+        case .further: "objective.next.ahead=3"
+        case .likeliest: "objective.next.head=0.1"
+        default: "\(setting.key)=\(setting.text(value))"
+        }
+      return "has no effect on a run that began with plain cross-entropy: begin a run with “train --set "
+        + "\(assignment)”, or with “train --set objective.next.steerable=true” to change it later"
     }
     var changed = recipe
     setting.set(value, in: &changed)
     do {
       try changed.validate(source: "the recipe")
+      try changed.require(ranks: ranked?.ranks.count ?? 1)
     } catch {
       return "breaks a rule: \(error)"
     }
+    do { try makeReady(for: changed) } catch { return "cannot be had: \(error)" }
     return nil
+  }
+
+  /// Why a setting that is taken has no effect on coming steps, to end a sentence with; empty where it has one.
+  private func remark(on setting: RunSetting) -> String {
+    switch setting {
+    case .teacher, .teacherSteps:
+      let teacher = recipe.objective.teacher
+      return teacher.weight > 0 && teacher.weight(at: state.step) == 0
+        ? ": no effect, since the teacher's steps ended with step \(Figure.grouped(teacher.steps)); “ntp teacher steps N” "
+          + "gives it more" : ""
+    case .further, .prefix:
+      return stage.isPlain(ahead: recipe.objective.next.ahead) && setting.value(in: recipe) > 0
+        ? ": no effect, since its part of the run is over" : ""
+    default: return ""
+    }
   }
 
   private func report(
     _ setting: RunSetting, _ old: Double, to new: Double, for request: Request, _ outlets: Outlets, why: String = ""
   ) {
-    var text = "\(setting.key) \(setting.text(old)) → \(setting.text(new))\(why)"
+    var text = "\(setting.key) \(setting.text(old)) → \(setting.text(new))\(remark(on: setting))\(why)"
     // Another end is another schedule.
     if setting == .steps, recipe.schedule.kind != .constant { text += ": rate \(Figure.rate(rate)) at the next step" }
     outlets.report(
@@ -108,16 +132,15 @@ extension Trainer {
       }
       state.rateFactor = new / scheduled
       report(rate: old, to: new, at: state.step, for: request, outlets, why: Occurrence.undone)
-    case .weight(let head, let weight):
-      let old = self.weight(of: head)
-      guard weight > 0 || heads.contains(where: { $0 != head && self.weight(of: $0) > 0 }) else {
+    case .weights(let parts):
+      let now = parts.map { WeightChange($0.head, to: weight(of: $0.head)) }
+      guard learns(after: parts) else {
+        let words = now.map { "\($0.name) stays \(Figure.factor($0.weight))" }.joined(separator: ", ")
         return refuse(
-          request,
-          "the weight of \(head.name) stays \(Figure.factor(old)): all other weights are 0 now, and nothing would be learned",
-          outlets)
+          request, "the weight of \(words): all other weights are 0 now, and nothing would be learned", outlets)
       }
-      setWeights(to: [head.name: weight])
-      report(weightOf: head.name, old, to: weight, at: state.step, for: request, outlets, why: Occurrence.undone)
+      setWeights(to: parts.byHead)
+      report(parts, after: now, at: state.step, for: request, outlets, why: Occurrence.undone)
     case .setting(let setting, let value):
       let old = setting.value(in: recipe)
       if let reason = reasonAgainst(setting, value) {

@@ -49,8 +49,9 @@ extension Trainer {
       _ = try? ranked?.denominators(denominators, failure: UserError(.data, error.description))
       return .unread(error)
     }
-    if let drawing {
-      do throws(UserError) { try drawing.draw(batch, at: state.step, model) } catch {
+    if recipe.data.drawn.isOn, let drawing {
+      let share = recipe.data.drawn.share(at: state.step)
+      do throws(UserError) { try drawing.draw(batch, at: state.step, share: share, model) } catch {
         batches.goBack(to: state.window)
         return .failed(error)
       }

@@ -84,8 +84,8 @@ package final class Trainer {
   var measuredGradients: (step: Int, groups: [GroupGradient])?
   /// Of each token the longest one that it begins with; empty where the recipe has no use for that.
   let prefixes: [Int32]
-  /// What draws inputs in the place of the text's tokens; nil where the text alone is read.
-  let drawing: Drawing?
+  /// What draws inputs in the place of the text's tokens; nil where the text alone has been read so far.
+  private(set) var drawing: Drawing?
   /// The teacher's predictions for a step's rows; nil without a teacher.
   let teaching: Teaching?
   /// Sums of a step, one per head; the array is reused.
@@ -206,13 +206,35 @@ package final class Trainer {
   /// number of steps is another schedule.
   func set(_ setting: RunSetting, to value: Double) {
     let rate = rate
+    let wasDrawn = recipe.data.drawn.isOn
     setting.set(value, in: &recipe)
+    if setting == .drawn {
+      // What the network reads from now on is something else.
+      state.guarded = nil
+      if recipe.data.drawn.isOn, !wasDrawn { drawing?.begin(with: model, from: nil) }
+      if !recipe.data.drawn.isOn { drawing?.forget() }
+    }
     let scheduled = scheduledRate
     if setting == .steps, recipe.schedule.holds(at: state.step), scheduled > 0, self.rate != rate {
       state.rateFactor = rate / scheduled
     }
     optimizer.settings = recipe.optimizer
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
+  }
+
+  /// Makes what a changed recipe needs beside what there is: the frozen copy that draws inputs.
+  /// - Throws: `UserError` when memory is short.
+  func makeReady(for changed: Recipe) throws {
+    guard changed.data.drawn.isOn, drawing == nil else { return }
+    let vocabulary = corpus.tokenizer.vocabulary
+    let plan = try RunPlan(changed, vocabulary: vocabulary, threads: model.threads)
+    if let memory = MachineMemory.current, plan.drawingBytes > memory.available {
+      throw UserError(
+        .unavailable,
+        "the frozen copy of the network that draws inputs needs \(Figure.bytes(plan.drawingBytes)) of memory, and "
+          + "\(Figure.bytes(memory.available)) are available")
+    }
+    drawing = try Drawing(changed, vocabulary: vocabulary, threads: model.threads, lookahead: changed.lookahead)
   }
 
   /// Takes over the numbers of rank 0.

@@ -114,12 +114,17 @@ extension SessionTests {
       #expect(statuses[way] == statuses[.key])
       #expect(traces[way] == traces[.key], "\(way)")
     }
-    // The run has plain cross-entropy, no teacher, no second head and no third probe.
-    let shapes = ["prefix 0.1", "beta 0.5", "head 0.1", "tail -0.1", "teacher 0.2"].map { "ntp \($0): refused" }
+    // The run has plain cross-entropy, no teacher, no second head, no JTP and no third probe.
+    let shapes = [
+      "further 0.5", "prefix 0.1", "beta 0.5", "head 0.1", "tail -0.1", "likeliest 8", "teacher 0.2",
+      "teacher steps 2000",
+    ]
     #expect(
-      statuses[.key]?.filter { $0.hasSuffix("refused") } == shapes + [
-        "probe 3: refused", "detach: refused", "weight mtp-2 1: refused", "until 1: refused",
-      ])
+      statuses[.key]?.filter { $0.hasSuffix("refused") } == ["weight jtp 0.2: refused"]
+        + shapes.map { "ntp \($0): refused" } + [
+          "mtp alone 500: refused", "probe 3: refused", "detach: refused", "weight mtp-2 1: refused",
+          "until 1: refused",
+        ])
   }
 
   @Test func `of several saves of one step each is answered with its own name and actor`() throws {

@@ -16,6 +16,11 @@ extension Dashboard {
   /// The loss weight λ of a head, with the user's changes.
   func weight(of head: Head) -> Double { weights[head] ?? beginning?.recipe.weight(of: head) ?? 1 }
 
+  /// The largest change of a weight that a change asks for, if that is by more than tenfold; nil if it is not.
+  func jump(by change: WeightChange) -> LargeChange? {
+    change.jump(among: beginning?.recipe.heads ?? [change.head]) { weight(of: $0) }
+  }
+
   mutating func press(_ key: Key, in prompt: WeightPrompt) -> Command? {
     var prompt = prompt
     prompt.problem = ""

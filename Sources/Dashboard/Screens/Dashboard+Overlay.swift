@@ -51,9 +51,9 @@ extension Dashboard {
     switch command {
     case .rate, .course, .setting: return question(onRate: command)
     case .weight(let change):
-      let old = weight(of: change.head)
-      return "weight of \(change.head.name) \(Figure.factor(old)) → \(Figure.factor(change.weight)) is a factor of "
-        + "\(Figure.factor(change.weight / old)). Take it?"
+      guard let jump = self.jump(by: change) else { return "Do it?" }
+      return "weight of \(change.isOfKind ? "each \(change.name) head" : change.name) \(Figure.factor(jump.old)) → "
+        + "\(Figure.factor(jump.new)) is a factor of \(Figure.factor(jump.factor)). Take it?"
     default: return "Do it?"
     }
   }

@@ -234,9 +234,8 @@ extension Dashboard {
 
   /// Asks for a change of a loss weight λ; a change of more than tenfold must be confirmed first.
   mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
-    let old = weight(of: change.head)
-    guard let jump = change.jump(from: old) else { return ask(.weight(change), by: actor) }
-    confirm(.weight(WeightChange(change.head, to: jump.new)), by: actor)
+    guard let jump = self.jump(by: change) else { return ask(.weight(change), by: actor) }
+    confirm(.weight(change.isOfKind ? change : WeightChange(change.head, to: jump.new)), by: actor)
     return nil
   }
 

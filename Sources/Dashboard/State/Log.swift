@@ -189,7 +189,8 @@ struct Asked: Sendable, Equatable {
     case (.probe(let index), .ordered(let sample)): sample.probes < 1 || sample.probe == index % sample.probes
     case (.rate, .occurred(let occurrence)): occurrence.kind == .rate
     case (.weight(let change), .occurred(let occurrence)):
-      occurrence.kind == .weight && occurrence.key == change.head.name
+      occurrence.kind == .weight
+        && (change.isOfKind ? occurrence.key.hasPrefix(change.name + "-") : occurrence.key == change.name)
     case (.setting(let change), .occurred(let occurrence)):
       occurrence.kind == .setting && occurrence.key == change.setting.key
     case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
@@ -214,7 +215,7 @@ extension Command {
     case .rate(.times(let factor)): "rate ×\(Figure.factor(factor))"
     case .rate(.to(let rate)): "rate \(Figure.rate(rate))"
     case .weight(let change):
-      "weight of \(change.head.name) \(change.isFactor ? "×" : "")\(Figure.factor(change.weight))"
+      "weight of \(change.name) \(change.isFactor ? "×" : "")\(Figure.factor(change.weight))"
     case .setting(let change):
       "\(change.setting.words) \(change.isAdded ? "+" : "")\(change.setting.text(change.value))"
     case .course(let change): change.line

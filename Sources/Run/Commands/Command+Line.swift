@@ -10,7 +10,7 @@ extension Command {
     case .until(let condition): "until \(condition.text)"
     case .rate(.times(let factor)): "rate x\(factor)"
     case .rate(.to(let rate)): "rate \(rate)"
-    case .weight(let change): "weight \(change.head.name) \(change.isFactor ? "x" : "")\(change.weight)"
+    case .weight(let change): "weight \(change.name) \(change.isFactor ? "x" : "")\(change.weight)"
     case .setting(let change):
       "\(change.setting.words) \(change.isAdded ? "+" : "")\(change.setting.text(change.value))"
     case .course(let change): change.line

@@ -58,7 +58,7 @@ package enum Command: Codable, Sendable, Equatable {
     case .step: "step"
     case .until: "until"
     case .rate: "rate"
-    case .weight(let change): change.head.name
+    case .weight(let change): change.name
     case .setting(let change): change.setting.key
     case .course: RunSetting.then.key
     case .prompt: Occurrence.promptKey

@@ -107,15 +107,18 @@ extension CommandForm {
 
   private static func weight(_ text: String) throws -> WeightChange {
     let words = text.split(maxSplits: 1, whereSeparator: \.isWhitespace).map(String.init)
-    guard let head = Head.all.first(where: { $0.name == words[0] }) else {
+    let kind = HeadKind.all.first { $0.isNumbered && $0.name == words[0] }
+    guard let head = Head.all.first(where: { $0.name == words[0] }) ?? kind?.heads.first else {
       let meant = Head.all.map(\.name).nearest(to: words[0]).map { "; did you mean \($0)?" }
       throw UserError(
         .usage, "\(words[0].quotation) is not a head\(meant ?? ": heads are ntp, mtp-2 to mtp-\(Head.most), and top")")
     }
     guard words.count == 2 else {
-      throw UserError(.usage, "the weight of \(head.name) is missing: type for example “weight \(head.name) 0.5”")
+      throw UserError(.usage, "the weight of \(words[0]) is missing: type for example “weight \(words[0]) 0.5”")
     }
-    return try WeightChange(typed: words[1], for: head)
+    var change = try WeightChange(typed: words[1], for: head)
+    change.isOfKind = kind != nil
+    return change
   }
 
   /// Removes quotation marks around the whole text.
@@ -136,7 +139,9 @@ extension CommandForm {
       form.arguments.isEmpty ? form.name : form.name + " "
     }
     if let (form, rest) = form(of: text), case .weight = form.grammar, text.hasPrefix(form.name + " ") {
-      return heads.map(\.name).filter { $0.hasPrefix(rest) && $0 != rest }.map { "\(form.name) \($0) " }
+      let kinds = HeadKind.all.filter { kind in kind.isNumbered && heads.contains { $0.kind.name == kind.name } }
+      let known = heads.map(\.name) + kinds.map(\.name)
+      return known.filter { $0.hasPrefix(rest) && $0 != rest }.map { "\(form.name) \($0) " }
     }
     let whole = all.first { $0.name == text && !$0.arguments.isEmpty }.map { [$0.name + " "] } ?? []
     return whole + names

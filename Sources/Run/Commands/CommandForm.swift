@@ -66,9 +66,13 @@ package struct CommandForm: Sendable {
       "rate anneal", "N", .course(.anneal), ["rate anneal 1000"],
       "lowers the rate linearly to the schedule's floor in N steps"),
     CommandForm(
-      "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
-      "changes the weight of a loss in the total loss; 0: the loss is measured, but not trained"),
+      "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2", "weight jtp 0.2"],
+      "changes the weight of a loss in the total loss; 0: the loss is measured, but not trained; mtp: of each MTP head; "
+        + "jtp: of all JTP heads, which share it"),
     CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is above NORM; 0: never"),
+    CommandForm(
+      .further, "FACTOR", ["ntp further 0.5"],
+      "changes objective.next.further, the factor on the weights of the tokens after the next one"),
     CommandForm(
       .prefix, "WEIGHT", ["ntp prefix 0.1"], "changes objective.next.prefix, the first weight of prefix tokens"),
     CommandForm(
@@ -78,7 +82,19 @@ package struct CommandForm: Sendable {
       "changes objective.next.head, the share of the likeliest wrong tokens as targets"),
     CommandForm(.tail, "LAMBDA", ["ntp tail -0.1"], "changes objective.next.tail, the share of all other wrong tokens"),
     CommandForm(
+      .likeliest, "K", ["ntp likeliest 8"],
+      "changes objective.next.likeliest, the number of wrong tokens that “ntp head” is about"),
+    CommandForm(
       .teacher, "WEIGHT", ["ntp teacher 0.2"], "changes objective.teacher.weight, the part of the teacher's prediction"),
+    CommandForm(
+      .teacherSteps, "N", ["ntp teacher steps 2000"],
+      "changes objective.teacher.steps, the number of steps from the first on that use the teacher; 0: all"),
+    CommandForm(
+      .drawn, "SHARE", ["drawn share 0.1"],
+      "changes data.drawn.share, the fraction of the input tokens that the network draws; 0: none"),
+    CommandForm(
+      .alone, "N", ["mtp alone 500"],
+      "changes objective.mtp.alone, the number of steps from the first on in which MTP heads learn alone"),
     CommandForm(.decay, "DECAY", ["decay 0.05"], "changes the weight decay"),
     CommandForm(
       .steps, "N|+N", ["steps 20000", "steps +500"],

@@ -13,11 +13,18 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
   case from = "schedule.from"
   case over = "schedule.over"
   /// Numbers of the shaped next-token loss.
+  case further = "objective.next.further"
   case prefix = "objective.next.prefix"
   case beta = "objective.next.beta"
   case head = "objective.next.head"
   case tail = "objective.next.tail"
+  case likeliest = "objective.next.likeliest"
   case teacher = "objective.teacher.weight"
+  case teacherSteps = "objective.teacher.steps"
+  /// ε of inputs that the network draws.
+  case drawn = "data.drawn.share"
+  /// Steps in which MTP heads learn alone.
+  case alone = "objective.mtp.alone"
 
   private typealias Course = Recipe.ScheduleSettings.Course
 
@@ -34,19 +41,29 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .saveEvery: "save every"
     case .sampleEvery: "sample every"
     case .then, .from, .over: key
+    case .further: "ntp further"
     case .prefix: "ntp prefix"
     case .beta: "ntp beta"
     case .head: "ntp head"
     case .tail: "ntp tail"
+    case .likeliest: "ntp likeliest"
     case .teacher: "ntp teacher"
+    case .teacherSteps: "ntp teacher steps"
+    case .drawn: "drawn share"
+    case .alone: "mtp alone"
     }
   }
 
-  /// True if the setting is a number of steps.
-  package var isWhole: Bool { ![.clip, .decay].contains(self) && !shapesNextToken }
+  /// True if the setting is a whole number.
+  package var isWhole: Bool { if case .number = domain { false } else { true } }
 
   /// True if the setting belongs to the loss that `Recipe.NextTokenSettings` or a teacher shapes.
-  package var shapesNextToken: Bool { [.prefix, .beta, .head, .tail, .teacher].contains(self) }
+  package var shapesNextToken: Bool {
+    [.further, .prefix, .beta, .head, .tail, .likeliest].contains(self) || isOfTeacher
+  }
+
+  /// True if the setting belongs to a teacher.
+  package var isOfTeacher: Bool { self == .teacher || self == .teacherSteps }
 
   package func value(in recipe: Recipe) -> Double {
     switch self {
@@ -59,16 +76,24 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .then: Double(Course.allCases.firstIndex(of: recipe.schedule.then) ?? 0)
     case .from: Double(recipe.schedule.from)
     case .over: Double(recipe.schedule.over)
+    case .further: recipe.objective.next.further
     case .prefix: recipe.objective.next.prefix
     case .beta: recipe.objective.next.beta
     case .head: recipe.objective.next.head
     case .tail: recipe.objective.next.tail
+    case .likeliest: Double(recipe.objective.next.likeliest)
     case .teacher: recipe.objective.teacher.weight
+    case .teacherSteps: Double(recipe.objective.teacher.steps)
+    case .drawn: recipe.data.drawn.share
+    case .alone: Double(recipe.objective.mtp.alone)
     }
   }
 
+  /// Sets the setting. A next-token loss that becomes plain cross-entropy by that stays steerable.
   /// - Parameter value: a value that `accepts` accepts.
   package func set(_ value: Double, in recipe: inout Recipe) {
+    let isShaped = recipe.objective.next.isShaped
+    defer { if isShaped { recipe.objective.next.keepSteerable() } }
     switch self {
     case .clip: recipe.optimizer.clip = value
     case .decay: recipe.optimizer.weightDecay = value
@@ -79,11 +104,16 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .then: recipe.schedule.then = Course.allCases[Int(value)]
     case .from: recipe.schedule.from = Int(value)
     case .over: recipe.schedule.over = Int(value)
+    case .further: recipe.objective.next.further = value
     case .prefix: recipe.objective.next.prefix = value
     case .beta: recipe.objective.next.beta = value
     case .head: recipe.objective.next.head = value
     case .tail: recipe.objective.next.tail = value
+    case .likeliest: recipe.objective.next.likeliest = Int(value)
     case .teacher: recipe.objective.teacher.weight = value
+    case .teacherSteps: recipe.objective.teacher.steps = Int(value)
+    case .drawn: recipe.data.drawn.share = value
+    case .alone: recipe.objective.mtp.alone = Int(value)
     }
   }
 

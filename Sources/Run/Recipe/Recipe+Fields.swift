@@ -138,6 +138,9 @@ extension Recipe {
       "objective.next.ahead", \.objective.next.ahead, 1...8,
       "tokens that NTP's head is trained on at first, with weights 1, 1/2, 1/4, …; all but the next one fade out"),
     number(
+      "objective.next.further", \.objective.next.further, .including(0), .including(10),
+      "factor on the weights of all tokens of objective.next.ahead but the next one; 0: the next token alone"),
+    number(
       "objective.next.prefix", \.objective.next.prefix, .including(0), .including(1),
       "first weight of the longest token that the next token begins with; falls to 0 by two thirds of the run"),
     flag(
@@ -155,6 +158,9 @@ extension Recipe {
     integer(
       "objective.next.likeliest", \.objective.next.likeliest, 1...256,
       "k: number of likeliest wrong tokens to which objective.next.head applies"),
+    flag(
+      "objective.next.steerable", \.objective.next.steerable,
+      "let commands shape a next-token loss that is plain cross-entropy at first"),
     text(
       "objective.teacher.file", \.objective.teacher.file,
       "predictions of a teacher, as “foretop teach” writes them; empty: no teacher"),

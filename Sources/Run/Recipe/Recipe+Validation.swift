@@ -115,10 +115,15 @@ extension Recipe {
         "objective.jtp.weight is \(objective.jtp.weight), whose heads use NTP's unembedding, but objective.ntp is 0: "
         + "set it above 0")
     let next = objective.next
+    let shaping = ["ahead", "prefix", "beta", "head", "tail", "steerable"].map { "objective.next.\($0)" }
     require(
-      !next.isShaped || objective.ntp > 0,
-      of: ["objective.ntp"] + ["ahead", "prefix", "beta", "head", "tail"].map { "objective.next.\($0)" },
+      !next.isShaped || objective.ntp > 0, of: ["objective.ntp"] + shaping,
       else: "objective.next shapes the next-token loss, but objective.ntp is 0: set it above 0")
+    require(
+      next.further == 1 || next.ahead > 1, of: ["objective.next.further", "objective.next.ahead"],
+      else:
+        "objective.next.further weights the tokens after the next one, but objective.next.ahead is 1: there are none; "
+        + "make objective.next.ahead larger")
     require(
       next.prefix == 0 || [.sentencepiece, .bpe].contains(tokenizer.kind),
       of: ["objective.next.prefix", "tokenizer.kind"],
@@ -130,8 +135,7 @@ extension Recipe {
       !teacher.isThere || objective.ntp > 0, of: ["objective.teacher.file", "objective.ntp"],
       else: "objective.teacher.file gives the NTP head a teacher, but objective.ntp is 0: set it above 0")
     require(
-      !teacher.isThere || !next.isShaped,
-      of: ["objective.teacher.file"] + ["ahead", "prefix", "beta", "head", "tail"].map { "objective.next.\($0)" },
+      !teacher.isThere || !next.isShaped, of: ["objective.teacher.file"] + shaping,
       else: "objective.teacher.file and objective.next both shape the next-token loss: leave one of them out")
     require(
       !teacher.isThere || data.kind == .text, of: ["objective.teacher.file", "data.kind"],

@@ -135,7 +135,9 @@ package struct RunReplay {
     let edits = try first == segments[0].start && state == nil ? run.edits(after: 0) : run.edits(after: first)
     var verdict = Verdict()
     for segment in used {
-      let recipe = segment.beginning.recipe
+      var recipe = segment.beginning.recipe
+      // What commands had changed in this session before the checkpoint that the replay begins with.
+      if let past = state?.state, past.step > segment.start { recipe.take(past.settings ?? [:]) }
       // As the thread that trained; the caller's goes on with all numbers.
       Team.flushSubnormals()
       defer { Team.keepSubnormals() }

@@ -14,7 +14,7 @@ struct DrawnInputs {
   let mask: UnsafePointer<UInt8>?
 }
 
-final class Drawing {
+package final class Drawing {
   private let settings: Recipe.DrawnSettings
   private let network: Transformer
   private let random: RandomStream
@@ -27,8 +27,23 @@ final class Drawing {
   /// Whether the last step's inputs were drawn.
   private var isDrawn = false
 
+  /// Positions whose logits exist at a time: some megabytes of them.
+  private static func piece(_ vocabulary: Int) -> Int { max(1, (4 << 20) / vocabulary) }
+
+  /// Bytes that it takes, at most.
+  /// - Parameters:
+  ///   - plan: of the frozen network.
+  ///   - weights: of the network that is trained.
+  static func bytes(_ recipe: Recipe, _ plan: NetworkPlan, weights: Int) -> Int {
+    let (V, d) = (plan.configuration.vocabulary, plan.configuration.width)
+    let positions = plan.rows * recipe.model.context
+    let logits = 4 * (min(positions, piece(V)) * (V + d) + positions * d)
+    return plan.bytes + 4 * weights + 5 * recipe.samplesPerStep * (recipe.model.context + recipe.lookahead) + logits
+  }
+
+  /// - Parameter lookahead: tokens behind each row of the batches that it draws for.
   /// - Throws: `UserError` when memory is short.
-  init(_ recipe: Recipe, vocabulary: Int, threads: Int, lookahead: Int) throws {
+  package init(_ recipe: Recipe, vocabulary: Int, threads: Int, lookahead: Int) throws {
     do {
       network = try Transformer(
         NetworkPlan(
@@ -47,18 +62,19 @@ final class Drawing {
   }
 
   /// Takes the weights that a checkpoint has frozen, or those of the network as it is.
-  func begin(with model: Transformer, from checkpoint: Checkpoint?) {
+  package func begin(with model: Transformer, from checkpoint: Checkpoint?) {
     guard let checkpoint, checkpoint.drawing.count == checkpoint.weights.count else { return freeze(model) }
-    all = checkpoint.drawing
+    frozen = checkpoint.drawing
     adopt(checkpoint.tensors.map { ($0.path, $0.offset) }, threads: model.threads)
   }
 
-  /// All of the network's weights as they were frozen: also those that draw nothing, so that a checkpoint has a whole network.
-  private var all: [Float] = []
+  /// All of the network's weights as they were frozen, laid out alike: also those that draw nothing, so that a checkpoint has a whole
+  /// network. Empty before `begin`.
+  private(set) var frozen: [Float] = []
 
   private func freeze(_ model: Transformer) {
     model.parameters.bringTablesUpToDate(threads: model.threads)
-    model.copy(model.parameters.weights, count: model.parameters.layout.count, into: &all)
+    model.copy(model.parameters.weights, count: model.parameters.layout.count, into: &frozen)
     adopt(model.parameters.layout.tensors.map { ($0.path, $0.offset) }, threads: model.threads)
   }
 
@@ -66,7 +82,7 @@ final class Drawing {
   /// - Parameter tensors: the paths of all tensors, and where their weights begin.
   private func adopt(_ tensors: [(path: String, offset: Int)], threads: Int) {
     let places = Dictionary(tensors, uniquingKeysWith: { first, _ in first })
-    all.withUnsafeBufferPointer { weights in
+    frozen.withUnsafeBufferPointer { weights in
       for tensor in network.parameters.layout.tensors {
         guard let place = places[tensor.path] else { continue }
         (network.parameters.weights + tensor.offset).update(
@@ -76,8 +92,11 @@ final class Drawing {
     network.parameters.roundOperands(threads: threads)
   }
 
-  /// Copies the frozen weights, laid out as the network's.
-  func copyWeights(into block: inout [Float]) { block = all }
+  /// Reads the text alone, until `begin`: a copy that draws nothing is not kept.
+  func forget() {
+    frozen = []
+    isDrawn = false
+  }
 
   /// What the last step reads; nil where that is the text.
   var inputs: DrawnInputs? {
@@ -86,10 +105,13 @@ final class Drawing {
   }
 
   /// Draws the inputs of a step.
+  /// - Parameters:
+  ///   - step: steps taken before it.
+  ///   - share: ε of the step.
+  ///   - model: the network that is trained, which is frozen anew where it is time for that.
   /// - Throws: `UserError` when the machine cannot compute.
-  func draw(_ batch: Batch, at step: Int, _ model: Transformer) throws(UserError) {
+  package func draw(_ batch: Batch, at step: Int, share: Double, _ model: Transformer) throws(UserError) {
     if step % settings.every == 0 { freeze(model) }
-    let share = settings.share(at: step)
     isDrawn = share > 0
     guard isDrawn else { return }
     tokens.start.update(from: batch.tokens, count: count)
@@ -136,8 +158,7 @@ final class Drawing {
   private func replace(_ places: [DrawnPlace], first: Int, _ stream: RandomStream) {
     let (V, d) = (network.configuration.vocabulary, network.configuration.width)
     let states = network.hiddenStates()
-    // Logits of some megabytes at a time.
-    let piece = max(1, (4 << 20) / V)
+    let piece = Self.piece(V)
     for start in Swift.stride(from: 0, to: places.count, by: piece) {
       let part = places[start..<min(start + piece, places.count)]
       var before: [Float] = []

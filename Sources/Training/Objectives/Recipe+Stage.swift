@@ -16,13 +16,29 @@ extension Recipe {
   /// - Parameters:
   ///   - step: steps taken before it.
   ///   - prefixes: as `Tokenizer.prefixes` makes them; empty where the recipe has no use for them.
-  func stage(at step: Int, prefixes: [Int32]) -> TargetStage {
+  package func stage(at step: Int, prefixes: [Int32]) -> TargetStage {
     let next = objective.next
     return TargetStage(
-      progress: Double(step) / Double(max(1, steps)), prefix: Float(next.prefix), prefixes: prefixes, isMean: next.mean,
+      progress: Double(step) / Double(max(1, steps)), further: Float(next.further), prefix: Float(next.prefix),
+      prefixes: prefixes, isMean: next.mean,
       shape: WeightShape(
         beta: Float(next.beta), head: Float(next.head), tail: Float(next.tail), likeliest: next.likeliest),
       teacher: Float(objective.teacher.weight(at: step)))
+  }
+
+  /// The number of steps whose next-token loss is not plain cross-entropy. They are the first ones: whatever shapes the loss stays
+  /// for the whole run, or comes to an end.
+  package var shapedSteps: Int {
+    guard shapesNextToken else { return 0 }
+    // Which tokens begin with which does not matter here.
+    let prefixes: [Int32] = objective.next.prefix > 0 ? [-1] : []
+    var (shaped, plain) = (0, steps)
+    while shaped < plain {
+      let step = (shaped + plain) / 2
+      let isPlain = stage(at: step, prefixes: prefixes).isPlain(ahead: objective.next.ahead)
+      if isPlain { plain = step } else { shaped = step + 1 }
+    }
+    return shaped
   }
 }
 

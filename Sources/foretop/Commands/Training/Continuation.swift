@@ -154,6 +154,7 @@ struct Continuation {
     }
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
+    if before.objective.next.isShaped { recipe.objective.next.keepSteerable() }
     try recipe.validate(origins)
     guard recipe.evaluate.task.isEmpty || !archive.recipe.evaluate.task.isEmpty else {
       throw UserError(
@@ -207,8 +208,8 @@ struct Continuation {
   ) throws {
     for field in Recipe.fields where field.read(before) != field.read(after) {
       guard let key = keys.first(where: { field.key.hasPrefix($0.start) }) else { continue }
-      // The numbers of a loss that was shaped from the beginning may change as by a command.
-      if before.shapesNextToken, RunSetting(rawValue: field.key) != nil { continue }
+      // Numbers of the recipe may change as by a command: those that shape a loss where it was shaped from the beginning.
+      if let setting = RunSetting(rawValue: field.key), before.shapesNextToken || !setting.shapesNextToken { continue }
       // A teacher's file may be moved, as texts may.
       if field.key == "objective.teacher.file", before.objective.teacher.isThere, after.objective.teacher.isThere {
         continue
