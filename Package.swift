@@ -68,7 +68,8 @@ let package = Package(
     .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
 
     // The yardstick: it measures the engine with made-up data, has a clock of its own, reads no file and prints nothing.
-    .target(name: "Benchmark", dependencies: ["Training", "Transformer", "Kernels", "Run"], swiftSettings: open),
+    .target(
+      name: "Benchmark", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
 
     // The store.
     .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: open),

@@ -18,6 +18,20 @@ package struct Batch {
   /// [rows, T + lookahead]: 1 for every token that counts as a position; nil where all do.
   package let mask: UnsafePointer<UInt8>?
 
+  /// - Parameters: as the properties.
+  package init(
+    rows: Int, filledRows: Int, context: Int, lookahead: Int, tokens: UnsafePointer<Int32>,
+    documents: UnsafePointer<Int32>? = nil, mask: UnsafePointer<UInt8>? = nil
+  ) {
+    self.rows = rows
+    self.filledRows = filledRows
+    self.context = context
+    self.lookahead = lookahead
+    self.tokens = tokens
+    self.documents = documents
+    self.mask = mask
+  }
+
   /// Elements from the start of a row to the start of the next: T + lookahead.
   package var stride: Int { context + lookahead }
 }

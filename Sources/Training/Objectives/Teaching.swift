@@ -44,6 +44,36 @@ final class Teaching {
   }
 }
 
+extension RunPlan {
+  /// Rows whose predictions are read for a measurement, at most.
+  private static let measuredRows = 64
+
+  /// Seconds in which a teacher's predictions for the rows of a step are read, as measured; nil without a teacher, and where its file
+  /// cannot be read.
+  package var secondsOfReadingTeacher: Double? {
+    let (teacher, context, all) = (recipe.objective.teacher, recipe.model.context, recipe.samplesPerStep)
+    guard teacher.isThere, let file = try? TeacherFile(at: teacher.file), file.header.positions >= context else {
+      return nil
+    }
+    let (count, rows) = (min(teacher.top, file.header.top), min(all, Self.measuredRows))
+    let tokens = FixedArray<Int32>(repeating: 0, count: context * count)
+    let weights = FixedArray<Float>(repeating: 0, count: context * count)
+    var best = Double.infinity
+    // The first time, the file may come from the disk.
+    for _ in 0..<2 {
+      var watch = Stopwatch()
+      for row in 0..<rows {
+        let start = Int(Double(file.header.positions - context) * Double(row) / Double(rows))
+        guard
+          (try? file.read(start..<start + context, most: count, tokens: tokens.start, weights: weights.start)) != nil
+        else { return nil }
+      }
+      best = min(best, watch.lap())
+    }
+    return best * Double(all) / Double(rows)
+  }
+}
+
 extension TrainedNetwork {
   /// Predicts every next token of a text, in windows of the network's context, each position from what its window has before it.
   /// - Parameters:

@@ -98,11 +98,14 @@ package enum Objective: Sendable, Equatable {
     return next.isShaped
   }
 
-  /// Whether targets have tails: a weight of all tokens together that are not listed.
-  var hasTails: Bool {
-    guard case .nextToken(let next) = self else { return false }
-    return next.teacherTokens > 0
+  /// Tokens of a teacher's prediction that are targets too; 0 without a teacher.
+  package var teacherTokens: Int {
+    guard case .nextToken(let next) = self else { return 0 }
+    return next.teacherTokens
   }
+
+  /// Whether targets have tails: a weight of all tokens together that are not listed.
+  var hasTails: Bool { teacherTokens > 0 }
 
   /// What weights depend on at a stage; nil where the loss is plain.
   func shape(at stage: TargetStage?) -> WeightShape? {

@@ -18,6 +18,7 @@ struct ExperimentEstimate {
     var cells: Int
     var left: Int
     var parameters: Int
+    /// Seconds, the mean over the run.
     var step: Double
     /// Seconds that the steps of all cells take which are left.
     var seconds: Double
@@ -38,13 +39,14 @@ struct ExperimentEstimate {
       guard let estimate = try Estimate(plan, memory: memory) else {
         throw UserError(.unavailable, "setting \(setting.name) does not fit into the available memory")
       }
-      let steps = members.filter { !results[$0].isOver }.map { max(0, recipe.steps - results[$0].step) }
+      let left = members.filter { !results[$0].isOver }.map { min(results[$0].step, recipe.steps)..<recipe.steps }
       let checkpoint = plan.memory.first { $0.name == "checkpoint" }?.bytes ?? 0
       let kept = recipe.save.keep == 0 ? recipe.steps / max(1, recipe.save.every) : recipe.save.keep + 1
       return SettingEstimate(
-        name: setting.name, cells: members.count, left: members.count { !results[$0].isOver },
+        name: setting.name, cells: members.count, left: left.count,
         parameters: plan.network.parameters.parameters, step: estimate.step,
-        seconds: Double(steps.reduce(0, +)) * estimate.step, bytes: checkpoint * kept + recipe.steps * Self.rowBytes)
+        seconds: left.reduce(0) { $0 + estimate.duration(of: $1) },
+        bytes: checkpoint * kept + recipe.steps * Self.rowBytes)
     }
   }
 

@@ -149,15 +149,30 @@ struct PlanPage {
     guard let estimate else { return nil }
     let share = Int((estimate.products / estimate.step * 100).rounded())
     let rate = Double(recipe.tokensPerStep) / estimate.step
+    let drawn = estimate.drawing > 0 ? "drawn inputs \(Figure.milliseconds(estimate.drawing)), " : ""
     let parts =
-      "blocks \(Figure.milliseconds(estimate.blocks)), heads \(Figure.milliseconds(estimate.heads)), update \(Figure.milliseconds(estimate.update))"
+      "blocks \(Figure.milliseconds(estimate.blocks)), heads \(Figure.milliseconds(estimate.heads)), \(drawn)update "
+      + Figure.milliseconds(estimate.update)
+    let firstSteps = lines(ofFirstSteps: estimate)
     return """
       time, estimated from \(Figure.duration(estimate.measuring)) of measuring: with nothing else running
         \(rate < 10 ? Figure.fixed(rate, 1) : Figure.short(rate)) tokens/s, \(share) % of what the matrix products \
       alone would allow
-        \(Figure.milliseconds(estimate.step)) a step (\(parts))
+        \(Figure.milliseconds(estimate.step)) a step\(firstSteps.isEmpty ? "" : " on average") (\(parts))\(firstSteps)
         \(Figure.duration(estimate.step * Double(recipe.steps))) the run, without evaluations, samples and checkpoints
       """
+  }
+
+  /// What only the first steps take, or all of them because of a shaped loss: a line each, behind a line's end.
+  private func lines(ofFirstSteps estimate: Estimate) -> String {
+    func line(_ extra: Estimate.FirstSteps, _ reason: String) -> String {
+      guard extra.steps > 0 else { return "" }
+      let which = extra.steps >= recipe.steps ? "every step" : "each of the first \(Figure.grouped(extra.steps)) steps"
+      let sign = extra.seconds < 0 ? "−" : "+"
+      return "\n  \(sign)\(Figure.milliseconds(abs(extra.seconds))) in \(which): \(reason)"
+    }
+    return line(estimate.shaping, "the next-token loss is not plain cross-entropy")
+      + line(estimate.alone, "MTP heads learn alone, and nothing else is updated")
   }
 
   private var machine: String {
@@ -231,18 +246,24 @@ struct PlanPage {
                 ]))
             })))
     }
-    if let estimate {
+    if let estimate { members.append(JSON.Member("estimate", json(of: estimate))) }
+    return .object(members)
+  }
+
+  private func json(of estimate: Estimate) -> JSON {
+    var members = [
+      JSON.Member("tokensPerSecond", .double(Double(recipe.tokensPerStep) / estimate.step)),
+      JSON.Member("step", .double(estimate.step)), JSON.Member("blocks", .double(estimate.blocks)),
+      JSON.Member("heads", .double(estimate.heads)), JSON.Member("update", .double(estimate.update)),
+      JSON.Member("run", .double(estimate.step * Double(recipe.steps))),
+      JSON.Member("shareOfLimit", .double(estimate.products / estimate.step)),
+      JSON.Member("measuring", .double(estimate.measuring)),
+    ]
+    if plan.drawing != nil { members.append(JSON.Member("drawn", .double(estimate.drawing))) }
+    for (name, extra) in [("shaping", estimate.shaping), ("alone", estimate.alone)] where extra.steps > 0 {
       members.append(
         JSON.Member(
-          "estimate",
-          .object([
-            JSON.Member("tokensPerSecond", .double(Double(recipe.tokensPerStep) / estimate.step)),
-            JSON.Member("step", .double(estimate.step)), JSON.Member("blocks", .double(estimate.blocks)),
-            JSON.Member("heads", .double(estimate.heads)), JSON.Member("update", .double(estimate.update)),
-            JSON.Member("run", .double(estimate.step * Double(recipe.steps))),
-            JSON.Member("shareOfLimit", .double(estimate.products / estimate.step)),
-            JSON.Member("measuring", .double(estimate.measuring)),
-          ])))
+          name, .object([JSON.Member("seconds", .double(extra.seconds)), JSON.Member("steps", .integer(extra.steps))])))
     }
     return .object(members)
   }
