@@ -99,6 +99,53 @@ import Testing
     #expect(some.metrics(of: try some.cells(of: Recipe())) == ["held-out/top", "accuracy/ntp"])
   }
 
+  @Test func `some of the settings have the numbers that they measure`() throws {
+    var file = try file(
+      """
+      recipe: tiny
+      settings: {plain: {}, greedy: {measure.greedy: 1}}
+      metrics: [held-out/ntp, greedy/distinct-1]
+      """)
+    let all = try file.cells(of: Recipe())
+    #expect(file.metrics(of: all) == ["held-out/ntp", "greedy/distinct-1"])
+    file.settings.removeLast()
+    #expect(sentence { _ = try file.cells(of: Recipe()) }.contains("greedy/distinct-1"))
+    // As --only has it.
+    file.isPart = true
+    let some = try file.cells(of: Recipe())
+    #expect(file.metrics(of: some) == ["held-out/ntp"])
+    file.metrics = ["greedy/distinct-1"]
+    #expect(sentence { _ = try file.cells(of: Recipe()) }.contains("greedy/distinct-1"))
+  }
+
+  @Test(arguments: [
+    ("text: {}, related: {data.order: related}", "setting related: data.order related needs a decision"),
+    (
+      "text: {}, related: {data.order: related, data.deduplicate: true}",
+      "settings related and text have other orders of documents"
+    ),
+    (
+      "random: {data.order: random, data.deduplicate: true}, related: {data.order: related, data.deduplicate: false}",
+      "only one of them leaves out near duplicates"
+    ),
+  ]) func `orders of documents are compared on the same documents`(settings: String, words: String) throws {
+    let said = sentence { _ = try file("recipe: tiny\nsettings: {\(settings)}").cells(of: Recipe()) }
+    #expect(said.contains("experiment e") && said.contains(words), "\(said)")
+  }
+
+  @Test(arguments: [
+    "settings: {random: {data.order: random}, related: {data.order: related}}\nset: {data.deduplicate: true}",
+    "settings: {random: {data.order: random}, related: {data.order: related}}\nset: {data.deduplicate: false}",
+    "settings: {text: {}, random: {data.order: random, data.deduplicate: true}, "
+      + "related: {data.order: related, data.deduplicate: true}}",
+    // Another objective is another comparison, and so is one side alone.
+    "settings: {top: {objective.top: 0.5}, related: {data.order: related, data.deduplicate: true}}",
+    "settings: {related: {data.order: related, data.deduplicate: true}}",
+    "settings: {text: {}, random: {data.order: random}, clean: {data.deduplicate: true}}",
+  ]) func `fair comparisons of orders are taken`(yaml: String) throws {
+    #expect(try !file("recipe: tiny\n\(yaml)").cells(of: Recipe()).isEmpty)
+  }
+
   @Test func `a setting whose recipe does not hold is named`() throws {
     let file = try file("recipe: tiny\nsettings: {odd: {model.width: 33}}")
     let error = try #require(throws: UserError.self) { try file.cells(of: Recipe()) }

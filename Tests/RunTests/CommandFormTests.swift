@@ -37,7 +37,44 @@ import Testing
     ("generate In the", .generateFrom("In the")),
     ("ask \"it's  5\"", .ask("it's  5")),
     ("probe 3", .probe(2)), ("limit", .limit), ("detach", .detach),
+    ("weight jtp 0.2", ofKind(.jointToken, 0.2)), ("weight mtp x2", ofKind(.multiToken, 2, isFactor: true)),
+    ("weight jtp-3 0.2", .weight(WeightChange(Head(.jointToken, number: 3), to: 0.2))),
+    ("ntp further 0.5", .setting(SettingChange(.further, to: 0.5))),
+    ("ntp likeliest 8", .setting(SettingChange(.likeliest, to: 8))),
+    ("ntp teacher 0.5", .setting(SettingChange(.teacher, to: 0.5))),
+    ("ntp teacher steps 2e3", .setting(SettingChange(.teacherSteps, to: 2000))),
+    ("drawn share 0.25", .setting(SettingChange(.drawn, to: 0.25))),
+    ("mtp alone 0", .setting(SettingChange(.alone, to: 0))),
   ]
+
+  /// A change of all heads of a kind.
+  private static func ofKind(_ kind: HeadKind, _ weight: Double, isFactor: Bool = false) -> Command {
+    var change = WeightChange(kind.heads[0], to: weight)
+    (change.isFactor, change.isOfKind) = (isFactor, true)
+    return .weight(change)
+  }
+
+  @Test func `a change of all heads of a kind is one of each, which share or have the weight`() throws {
+    let heads = [Head.ntp, .mtp(2), .mtp(3), Head(.jointToken, number: 2), Head(.jointToken, number: 3)]
+    func parts(_ line: String, among heads: [Head]) throws -> [WeightChange] {
+      guard case .weight(let change) = try Command(typed: line) else { return [] }
+      return change.parts(among: heads) { $0 == .mtp(3) ? 0.2 : 0.5 }
+    }
+    let names = try parts("weight jtp 0.2", among: heads).map(\.name)
+    #expect(names == ["jtp-2", "jtp-3"])
+    #expect(try parts("weight jtp 0.2", among: heads).map(\.weight) == [0.1, 0.1])
+    #expect(try parts("weight mtp 0.2", among: heads).map(\.weight) == [0.2, 0.2])
+    #expect(try parts("weight mtp x2", among: heads).map(\.weight) == [1, 0.4])
+    #expect(try parts("weight mtp-3 x2", among: heads) == [WeightChange(.mtp(3), to: 0.4)])
+    #expect(try parts("weight jtp 0.2", among: [.ntp, .top]).isEmpty)
+    #expect(try parts("weight top 0.2", among: heads).isEmpty)
+    // Which of them changes most is asked about.
+    guard case .weight(let change) = try Command(typed: "weight mtp 5") else { return }
+    let jump = change.jump(among: heads) { $0 == .mtp(3) ? 0.2 : 1 }
+    #expect(jump?.old == 0.2 && jump?.new == 5)
+    let (small, none) = (change.jump(among: heads) { _ in 1 }, change.jump(among: [.ntp]) { _ in 0.1 })
+    #expect(small == nil && none == nil)
+  }
 
   @Test(arguments: lines) func `a line is its command, and a command its line`(line: String, command: Command) throws {
     #expect(try Command(typed: line) == command)
@@ -78,6 +115,10 @@ import Testing
     ("until loss<-1", "above 0"), ("note", "is missing"), ("note \"\"", "empty"),
     ("note " + String(repeating: "x", count: 401), "401 bytes"),
     ("note " + String(repeating: "x", count: 2000), "has at most"),
+    ("weight jtp", "the weight of jtp is missing"), ("weight jtp 101", "from 0 to 100"),
+    ("weight jtp-1 1", "is not a head"), ("drawn share 1.5", "data.drawn.share must be"),
+    ("ntp further -1", "objective.next.further must be"), ("ntp likeliest 0", "objective.next.likeliest must be"),
+    ("ntp likeliest 2.5", "whole number"), ("ntp teacher steps 1.5", "whole number"), ("mtp alone", "N is missing"),
   ]
 
   @Test(arguments: wrong) func `a wrong line says what is wrong with it`(line: String, part: String) {
@@ -98,6 +139,9 @@ import Testing
     #expect(completed("weight t") == ["weight top "])
     #expect(completed("weight ").count == 2 && completed("x").isEmpty)
     #expect(completed("").count == CommandForm.all.count)
+    let joint = [Head.ntp, Head(.jointToken, number: 2), Head(.jointToken, number: 3)]
+    #expect(
+      CommandForm.completions(of: "weight j", heads: joint) == ["weight jtp-2 ", "weight jtp-3 ", "weight jtp "])
   }
 
   @Test(arguments: RunSetting.allCases) func `a setting is read where it was written, and only in range`(

@@ -99,6 +99,9 @@ struct RecipeTests {
     ("model: {kind: gpt-2}", "did you mean gpt2?"),
     ("model: {recompute: blocks}", "did you mean block?"),
     ("model: {width: 36, heads: 4}", "must be even"),
+    ("objective: {next: {further: 0.5}}", "objective.next.ahead is 1: there are none"),
+    ("objective: {ntp: 0, next: {steerable: true}}", "objective.next shapes the next-token loss"),
+    ("objective: {next: {steerable: true}, teacher: {file: a}}", "both shape the next-token loss"),
   ])
   func `what does not go together is refused with a sentence`(yaml: String, message: String) throws {
     let error = #expect(throws: UserError.self) {
@@ -106,6 +109,31 @@ struct RecipeTests {
     }
     #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
     try Recipe(yaml: "model: {kind: gpt2, width: 36, heads: 4}", source: "x.yaml").validate(source: "x.yaml")
+  }
+
+  @Test func `a run in related order begins with a decision on near duplicates, however that is`() throws {
+    func said(_ yaml: String, _ options: String...) throws -> String {
+      var origins = KeyOrigins("x.yaml")
+      var recipe = try Recipe(yaml: yaml, origins: &origins)
+      for option in options {
+        try recipe.set(option, source: "--set")
+        origins.add(String(option.prefix { $0 != "=" }), option: "--set \(option)")
+      }
+      // Stored runs that have no decision still open.
+      try recipe.validate(origins)
+      do throws(UserError) { try recipe.requireDecisions(origins) } catch { return error.message }
+      return ""
+    }
+    let undecided = try said("steps: 5\ndata: {order: related}")
+    #expect(undecided.hasPrefix("x.yaml:2: ") && undecided.contains("set data.deduplicate to true"), "\(undecided)")
+    #expect(try said("steps: 5", "data.order=related").hasPrefix("--set data.order=related: "))
+    for decided in ["data: {order: related, deduplicate: true}", "data: {order: related, deduplicate: false}"] {
+      #expect(try said(decided).isEmpty)
+    }
+    #expect(try said("data: {order: related}", "data.deduplicate=false").isEmpty)
+    for other in ["data: {order: random}", "data: {order: random, deduplicate: true}", "steps: 5"] {
+      #expect(try said(other).isEmpty)
+    }
   }
 
   @Test func `the inner width is four times the width in a gpt2`() throws {

@@ -6,11 +6,12 @@ import Transformer
 
 @Suite struct StageTests {
   private static func weights(
-    _ progress: Double, ahead: Int = 3, isMean: Bool = false, row: [Int32] = [0, 1, 2, 3, 4, 5, 6]
+    _ progress: Double, ahead: Int = 3, further: Float = 1, isMean: Bool = false,
+    row: [Int32] = [0, 1, 2, 3, 4, 5, 6]
   ) -> [Float] {
     Transformer.targets(
       of: .nextToken(NextToken(ahead: ahead, isShaped: true)), in: row, at: 0,
-      stage: TargetStage(progress: progress, isMean: isMean)
+      stage: TargetStage(progress: progress, further: further, isMean: isMean)
     ).map(\.weight)
   }
 
@@ -22,6 +23,15 @@ import Transformer
     #expect(Self.weights(0, ahead: 5) == [1, 0.5, 0.25, 0.125, 0.0625])
     #expect(Self.weights(0.8, ahead: 5) == [1])
     #expect(abs(Self.weights(0, isMean: true).reduce(0, +) - 1) < 1e-6)
+  }
+
+  @Test func `a factor weights all targets but the next one`() {
+    #expect(Self.weights(0, further: 0.5) == [1, 0.25, 0.125])
+    #expect(Self.weights(1.0 / 6, further: 2) == [1, 1, 0.25])
+    #expect(Self.weights(0, further: 0) == [1])
+    #expect(Self.weights(0, further: 2, isMean: true) == [0.4, 0.4, 0.2])
+    #expect(TargetStage(progress: 0, further: 0).isPlain(ahead: 3))
+    #expect(!TargetStage(progress: 0, further: 0.1).isPlain(ahead: 3))
   }
 
   @Test func `evaluations have the next token alone`() {

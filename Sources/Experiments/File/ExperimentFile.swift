@@ -39,6 +39,8 @@ package struct ExperimentFile: Sendable, Equatable {
   package var metrics: [String] = []
   /// The name of the setting that the others are compared with; nil is the first.
   package var against: String?
+  /// Whether these are some of the file's settings: numbers of the table that only others measure are left out.
+  package var isPart = false
 
   package init(
     name: String, recipe: String, changes: [Assignment] = [], settings: [ExperimentSetting], seeds: [UInt64],
@@ -79,13 +81,15 @@ package struct ExperimentFile: Sendable, Equatable {
       }
     }
     try requireMetrics(of: cells)
+    try requireFairOrders(of: cells)
     return cells
   }
 
   /// Makes sure that every number of the table is measured in some cell: runs take hours, and their numbers cannot be had later.
   private func requireMetrics(of cells: [ExperimentCell]) throws {
     let names = cells.map { Evaluation.names($0.recipe) }
-    guard let missing = metrics.first(where: { name in !names.contains { $0.contains(name) } }) else { return }
+    let lacking = metrics.filter { name in !names.contains { $0.contains(name) } }
+    guard let missing = lacking.first, !isPart || lacking.count == metrics.count else { return }
     var known: [String] = []
     for name in names.joined() where !known.contains(name) { known.append(name) }
     let meant = known.nearest(to: missing).map { "did you mean \($0)?" } ?? "they have \(known.joined(separator: ", "))"
@@ -98,9 +102,11 @@ package struct ExperimentFile: Sendable, Equatable {
 
   /// The metrics of the table, given the cells' recipes.
   package func metrics(of cells: [ExperimentCell]) -> [String] {
-    guard metrics.isEmpty else { return metrics }
-    let until = cells.compactMap { (try? StopRule($0.recipe))?.condition?.metric }
     let names = cells.map { Evaluation.names($0.recipe) }
+    guard metrics.isEmpty else {
+      return isPart ? metrics.filter { name in names.contains { $0.contains(name) } } : metrics
+    }
+    let until = cells.compactMap { (try? StopRule($0.recipe))?.condition?.metric }
     let shared = names[0].filter { name in names.allSatisfy { $0.contains(name) } }
     let losses = shared.filter { $0.hasPrefix("held-out/") && !until.contains($0) }.prefix(1)
     return Array(until.prefix(1)) + losses

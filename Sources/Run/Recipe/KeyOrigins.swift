@@ -20,6 +20,9 @@ package struct KeyOrigins: Sendable {
     options.append((key, words))
   }
 
+  /// Whether somebody gave a key its value; what is not named is a default.
+  package func names(_ key: String) -> Bool { lines[key] != nil || options.contains { $0.key == key } }
+
   /// An error about keys that do not go together.
   /// - Parameter keys: all that the sentence is about.
   /// - Returns: with the options that set any of them, else with the last of their lines, else with the source.

@@ -30,7 +30,8 @@ extension Recipe {
       "data.separator", \.data.separator, "text that ends a document within a file; empty: each file is one document"),
     choice(
       "data.order", \.data.order,
-      "order of the training documents before windows are drawn: text, random or related (similar ones in a row)"),
+      "order of the training documents before windows are drawn: text, random or related (similar ones in a row; needs "
+        + "data.deduplicate)"),
     flag(
       "data.deduplicate", \.data.deduplicate,
       "leave out training documents that nearly repeat an earlier one"),

@@ -13,6 +13,18 @@ extension Recipe {
     for rule in brokenRules { throw origins.error(rule.keys, rule.sentence) }
   }
 
+  /// Checks, where a run begins, what its user must have decided: whether documents in related order may repeat each other. Stored runs
+  /// are as they are.
+  /// - Throws: `UserError` that says what to decide.
+  package func requireDecisions(_ origins: KeyOrigins) throws(UserError) {
+    guard data.order == .related, !data.deduplicate, !origins.names("data.deduplicate") else { return }
+    throw origins.error(
+      ["data.order"],
+      "data.order related puts documents side by side that nearly repeat each other, unless they are left out: set "
+        + "data.deduplicate to true, also in the run that this one is compared with (such as data.order random), or to "
+        + "false, to keep them")
+  }
+
   /// What does not hold between keys.
   private struct BrokenRule {
     var keys: [String]

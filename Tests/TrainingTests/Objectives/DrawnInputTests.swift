@@ -62,7 +62,7 @@ struct DrawnInputTests {
     func inputs(threads: Int) throws -> (tokens: [Int32], mask: [UInt8]) {
       let drawing = try Drawing(recipe, vocabulary: 256, threads: threads, lookahead: recipe.lookahead)
       drawing.begin(with: model, from: nil)
-      try drawing.draw(batch, at: 4, model)
+      try drawing.draw(batch, at: 4, share: recipe.data.drawn.share, model)
       let inputs = try #require(drawing.inputs)
       let count = 64 * batch.stride
       return (
@@ -127,7 +127,7 @@ struct DrawnInputTests {
     let batch = try batches.next()
     let drawing = try Drawing(recipe, vocabulary: 256, threads: 2, lookahead: recipe.lookahead)
     drawing.begin(with: model, from: nil)
-    try drawing.draw(batch, at: 0, model)
+    try drawing.draw(batch, at: 0, share: 1, model)
     let inputs = try #require(drawing.inputs)
     let documents = try #require(batch.documents)
     for row in 0..<4 {

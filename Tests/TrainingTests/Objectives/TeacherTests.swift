@@ -74,6 +74,39 @@ struct TeacherTests {
     #expect(try Tiny.train(shaped, on: corpus, after: asked).log.occurrences.map(\.kind) == [.refused])
   }
 
+  @Test func `the teacher's steps are steered, and a weight that comes after them is taken with a remark`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    var recipe = recipe(try grams(corpus))
+    recipe.objective.teacher.steps = 4
+    #expect(recipe.shapedSteps == 4)
+    let asked = try [6: ["ntp teacher 0.7", "ntp teacher steps 9"].map { try Command(typed: $0) }]
+    let steered = try Tiny.train(recipe, on: corpus, after: asked).log
+    #expect(steered.occurrences.map(\.key) == ["objective.teacher.weight", "objective.teacher.steps"])
+    #expect(steered.occurrences[0].text.contains("no effect") && !steered.occurrences[1].text.contains("no effect"))
+    #expect(
+      steered.steps.map { $0.losses[0].trained != nil } == (0..<12).map { $0 < 4 || (6..<9).contains($0) })
+    let edits = steered.occurrences.compactMap { ReplayedCommand($0) }
+    let replayed = try Tiny.train(recipe, on: corpus, replaying: edits).log
+    #expect(replayed.steps.map(\.losses) == steered.steps.map(\.losses))
+    let plain = try Tiny.train(Tiny.recipe, on: corpus, after: asked).log
+    #expect(plain.occurrences.map(\.kind) == [.refused, .refused])
+    #expect(plain.occurrences.allSatisfy { $0.text.contains("objective.teacher.file=FILE") })
+  }
+
+  @Test func `the plan measures how long a teacher's predictions are read`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    let recipe = recipe(try grams(corpus))
+    let plan = try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: 1)
+    #expect(try #require(plan.secondsOfReadingTeacher) > 0)
+    let missing = try RunPlan(
+      self.recipe(folder.appendingPathComponent("none").path), vocabulary: corpus.tokenizer.vocabulary, threads: 1)
+    #expect(missing.secondsOfReadingTeacher == nil)
+    let plain = try RunPlan(Tiny.recipe, vocabulary: corpus.tokenizer.vocabulary, threads: 1)
+    #expect(plain.secondsOfReadingTeacher == nil)
+  }
+
   @Test func `a student of an n-gram model comes nearer to it than one that learns the text alone`() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let corpus = try Tiny.corpus(Tiny.recipe)

@@ -181,6 +181,14 @@ import Transformer
     for rank in 1..<4 { #expect(many.weights[rank] == many.weights[0]) }
   }
 
+  @Test func `what one process alone can compute is refused on ranks`() throws {
+    let asked = try ["drawn share 0.2", "clip 0.5"].map { try Command(typed: $0) }
+    let together = try Tiny.train(Shape.plain.recipe, ranks: 2, after: [2: asked])
+    #expect(together.errors.isEmpty)
+    #expect(together.log.occurrences.map(\.kind) == [.refused, .setting])
+    #expect(together.log.occurrences.first?.text.contains("in one process") == true)
+  }
+
   @Test func `a stop ends all ranks, with what was learned`() throws {
     var recipe = Shape.plain.recipe
     recipe.batch.accumulation = 2

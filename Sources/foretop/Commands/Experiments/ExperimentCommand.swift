@@ -77,6 +77,7 @@ struct ExperimentOptions: ParsableArguments {
       throw UserError(.usage, "--only: there is no setting \(stranger.quotation)\(meant)")
     }
     file.settings.removeAll { !only.contains($0.name) }
+    file.isPart = true
     if let against = file.against, !only.contains(against) { file.against = nil }
     return file
   }

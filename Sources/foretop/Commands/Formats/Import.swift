@@ -132,6 +132,7 @@ struct Import: ParsableCommand {
       throw UserError(.usage, "\(key) comes from \(source), and cannot be set")
     }
     try recipe.validate(origins)
+    try recipe.requireDecisions(origins)
     return recipe
   }
 

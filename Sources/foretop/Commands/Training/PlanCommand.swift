@@ -36,6 +36,7 @@ struct PlanCommand: ParsableCommand {
     var origins = file.origins
     let recipe = try changes.applied(to: file.recipe, &origins)
     try recipe.validate(origins)
+    try recipe.requireDecisions(origins)
     let vocabulary = try Corpus.vocabulary(of: try Corpus.Source(recipe, runs: "runs"))
     let plan = try RunPlan(recipe, vocabulary: vocabulary.count, threads: try computing.count())
     let memory = MachineMemory.current

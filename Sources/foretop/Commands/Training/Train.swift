@@ -70,6 +70,7 @@ struct Train: ParsableCommand {
     var recipe = try changes.applied(to: file.recipe, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try recipe.validate(origins)
+    try recipe.requireDecisions(origins)
     let threads = try place.threads()
     try Self.checkMemory(recipe, threads: threads, ranks: ranks?.count ?? 1)
     let request = RunRequest(

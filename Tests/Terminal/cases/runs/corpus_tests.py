@@ -133,6 +133,30 @@ def test_a_start_on_known_texts_reads_none_of_them():
         wait_until(lambda: read() < 6_000_000, f"{path} is known")
 
 
+def test_a_related_order_asks_about_near_duplicates_and_both_sides_have_the_same_text():
+    path = os.path.join(FOLDER, "documents.txt")
+    draw = random.Random(7)
+    # Eight topics, each with letters of its own.
+    letters = "abcdefghijklmnopqrstuvwx"
+    documents = ["".join(draw.choice(letters[n % 8 * 3:n % 8 * 3 + 3] + "...") for _ in range(200)) for n in range(60)]
+    with open(path, "w") as file:
+        file.write("\n\n".join(documents[:50] + documents[:10] + documents[50:]))
+    divided = ["--set", "data.separator=\n\n", "--set", "data.heldOut=0.05"]
+    related = [*divided, "--set", "data.order=related"]
+    begin = train_on("undecided", path, "--steps", "2", *related)
+    for asked in (begin, [PROGRAM, "plan", "tiny", "--no-measure", "--data", path, *related]):
+        refused = finished(asked, status=64)
+        assert "data.order related puts documents side by side" in refused.stderr, refused.stderr
+        assert "set data.deduplicate to true, also in the run that this one is compared with" in refused.stderr, refused.stderr
+    assert not os.path.exists(os.path.join(RUNS, "undecided"))
+    tokens = {}
+    for name, order, deduplicate in (("kept", "related", "false"), ("related", "related", "true"), ("random", "random", "true")):
+        finished(train_on(f"order-{name}", path, "--steps", "2", *divided, "--set", f"data.order={order}", "--set",
+                          f"data.deduplicate={deduplicate}"))
+        tokens[name] = events(f"order-{name}", "begin")[0]["trainingTokens"]
+    assert tokens["related"] == tokens["random"] < tokens["kept"], tokens
+
+
 def test_a_home_that_cannot_be_written_stops_nothing():
     environment = {key: value for key, value in os.environ.items() if key != "XDG_CACHE_HOME"} | {"HOME": "/proc"}
     short = ["--steps", "3", "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=270", "--set", "model.context=32"]

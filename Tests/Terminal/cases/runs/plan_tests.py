@@ -58,6 +58,33 @@ def test_a_plan_estimates_the_time():
     assert "tokens/s" not in text, text
 
 
+def test_a_plan_knows_what_objectives_take():
+    def planned(*changes):
+        return plan("tiny", "--steps", "90", "--set", "objective.top=0", *(word for change in changes for word in ("--set", change)))[0]
+
+    plain = planned()
+    assert not {"shaping", "alone", "drawn"} & plain["estimate"].keys() and "drawn" not in plain["memory"], plain
+    for changes, steps in ((["objective.next.ahead=3"], 60), (["objective.next.tail=-0.1"], 90),
+                           (["objective.teacher.file=/no/such/file", "objective.teacher.steps=20"], 20)):
+        page = planned(*changes)
+        shaping, estimate = page["estimate"]["shaping"], page["estimate"]
+        assert shaping["steps"] == steps and shaping["seconds"] >= 0, page
+        rest = estimate["blocks"] + estimate["heads"] + estimate["update"]
+        assert abs(estimate["run"] - 90 * rest - steps * shaping["seconds"]) < 1e-6 * estimate["run"], estimate
+        assert page["memory"]["targets"] > plain["memory"]["targets"], page
+    drawn = planned("data.drawn.share=0.2")
+    assert drawn["estimate"]["drawn"] > 0 and drawn["operationsPerToken"]["drawn"] > 0, drawn
+    assert drawn["memory"]["drawn"] > 8 * sum(list(plain["parameters"].values())[1:]), drawn
+    alone = planned("objective.mtp.heads=2", "objective.mtp.kind=sequential", "objective.mtp.alone=30")
+    assert alone["estimate"]["alone"]["steps"] == 30 and alone["estimate"]["alone"]["seconds"] < 0, alone
+    joint = planned("objective.jtp.weight=0.1")
+    assert joint["operationsPerToken"]["heads"] == 5 * plain["operationsPerToken"]["heads"], joint
+    assert joint["operationsPerToken"]["joints"] > 0 and joint["memory"]["total"] > plain["memory"]["total"], joint
+    text = run([PROGRAM, "plan", "tiny", "--steps", "90", "--data", TEXT, "--set", "objective.next.ahead=3"]).stdout
+    assert "in each of the first 60 steps: the next-token loss is not plain cross-entropy" in text, text
+    assert " a step on average (blocks " in text, text
+
+
 def test_what_cannot_fit_is_refused_before_anything_is_made():
     page, message = plan("paper-7b", "--no-measure", status=69)
     assert page["fits"] is False and " GB" in message, message

@@ -130,6 +130,70 @@ def test_settings_survive_a_kill_and_a_resume():
     assert began["recipe"]["optimizer"]["clip"] == 0.01 and began["recipe"]["steps"] == last + 8, began
 
 
+OBJECTIVES = [
+    word for change in ("schedule.kind=constant", "evaluate.every=0", "save.every=0", "sample.every=0", "objective.top=0",
+                        "objective.next.beta=0.5", "objective.jtp.weight=0.2", "objective.jtp.tokens=2", "data.drawn.every=4")
+    for word in ("--set", change)]
+
+
+def saved(name):
+    """The step of a checkpoint that is asked for."""
+    tell(name, "save")
+    wait_until(lambda: checkpoints(name), "the checkpoint is stored")
+    return checkpoints(name)[-1]
+
+
+def test_weights_of_objectives_are_steered_recorded_and_taken_up_again_to_the_bit():
+    with training("objectives", "--steps", "1000000", *OBJECTIVES) as process:
+        tell("objectives", "pause")
+        tell("objectives", "ntp", "beta", "0")
+        assert "weight of jtp-3 0.1 → 0.2" in tell("objectives", "weight", "jtp", "0.4").stdout
+        tell("objectives", "step", "3")
+        assert "data.drawn.share 0.0 → 0.3" in tell("objectives", "drawn", "share", "0.3").stdout
+        tell("objectives", "step", "3")
+        tell("objectives", "drawn", "share", "0")
+        start = saved("objectives")
+        tell("objectives", "step", "2")
+        # What was turned off, in a run that began with it and in one that did not, is turned on again.
+        tell("objectives", "ntp", "beta", "0.25")
+        tell("objectives", "drawn", "share", "0.2")
+        tell("objectives", "weight", "jtp", "x0.5")
+        tell("objectives", "step", "5")
+        refused = tell("objectives", "drawn", "share", "2", status=64)
+        assert "data.drawn.share must be" in refused.stderr, refused
+        refused = tell("objectives", "ntp", "further", "0.5", status=1)
+        assert "objective.next.ahead is 1" in refused.stderr, refused
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = max(event["step"] for event in events("objectives", "step"))
+    run(command("resume", "objectives", "--headless", "--steps", str(last + 5), "--threads", "1"))
+    # The steps after the checkpoint came out as they were.
+    assert not [event for event in events("objectives", "occurrence") if event.get("key") == "replay"]
+    changes = [(event["key"], event["new"]) for event in occurrences("objectives", "setting")]
+    assert changes == [
+        ("objective.next.beta", 0), ("data.drawn.share", 0.3), ("data.drawn.share", 0), ("objective.next.beta", 0.25),
+        ("data.drawn.share", 0.2), ("steps", last + 5)], changes
+    weights = [(event["key"], event["new"]) for event in occurrences("objectives", "weight")]
+    assert weights == [("jtp-2", 0.2), ("jtp-3", 0.2), ("jtp-2", 0.1), ("jtp-3", 0.1)], weights
+    run(command("resume", "objectives", "--headless", "--steps", str(last + 8), "--threads", "1"))
+    run(command("verify", "objectives"))
+    assert "the same" in run(command("replay", "objectives")).stdout
+    assert "the same" in run(command("replay", "objectives", "--from", str(start))).stdout
+
+
+def test_a_replay_begins_with_what_commands_had_changed_before_its_checkpoint():
+    with training("midway", "--steps", "1000000", *OBJECTIVES) as process:
+        tell("midway", "pause")
+        tell("midway", "ntp", "beta", "0")
+        tell("midway", "clip", "0.01")
+        tell("midway", "drawn", "share", "0.3")
+        tell("midway", "step", "3")
+        start = saved("midway")
+        tell("midway", "step", "4")
+        stop("midway", process)
+    assert "the same" in run(command("replay", "midway", "--from", str(start))).stdout
+
+
 def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
     with training("bent", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0",
                   "--set", "save.keep=1", "--set", "schedule.kind=constant") as process:
