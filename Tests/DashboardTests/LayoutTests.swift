@@ -89,6 +89,8 @@ struct LayoutTests {
     let places = layout.arrangement(columns: 100, rows: 30)
     #expect(places.first { $0.panel == .order }?.rectangle == Rectangle(column: 56, row: 1, columns: 44, rows: 28))
     #expect(layout.arrangement(columns: 79, rows: 24).map(\.panel) == [.status])
+    let shaped = Self.good.replacing("loss/*, held-out/top", with: "trained/*, entropy/ntp")
+    #expect(try Layout(yaml: shaped, source: "mine.yaml").settings.series == ["trained/*", "entropy/ntp"])
   }
 
   /// What is replaced, by what, and what the message must hold.

@@ -193,6 +193,52 @@ extension LossPanelTests {
     #expect(speed.range.count == 20)
   }
 
+  /// A run whose first steps train on something else than the plain loss.
+  private func shaped(steps: Int, until last: Int) -> Dashboard {
+    var dashboard = Dashboard(.live)
+    dashboard.receive(run.began)
+    for number in 1...steps {
+      var report = run.step(number)
+      if number <= last { (report.losses[0].trained, report.losses[0].entropy) = (7.125, 2.5) }
+      dashboard.receive(.stepped(report))
+    }
+    return dashboard
+  }
+
+  @Test func `what is trained in the place of the plain loss is a line of the chart`() throws {
+    let dashboard = shaped(steps: 300, until: 300)
+    #expect(dashboard.shownTracks.map(\.name) == ["loss/ntp", "trained/ntp", "loss/top"])
+    let picture = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(picture.contains("╌ trained ntp 7.125"), "\(picture)")
+    // The entropy is a number in the legend, and a line where a layout names it.
+    #expect(dashboard.draw(size: (220, 60), now: run.now(300)).text.contains("(entropy 2.500)"))
+    var other = dashboard
+    var layout = Layout.train
+    layout.settings.series = ["loss/ntp", "entropy/ntp"]
+    other.show(layout)
+    #expect(other.shownTracks.map(\.name) == ["loss/ntp", "entropy/ntp"])
+    #expect(other.draw(size: (220, 60), now: run.now(300)).text.contains("╍ entropy ntp 2.500"))
+    // ASCII has a character for each line.
+    other.glyphs = .ascii
+    #expect(other.draw(size: (120, 36), now: run.now(300)).text.contains(", entropy ntp 2.500"))
+  }
+
+  @Test func `where the plain loss is trained again, the line ends and nothing has diverged`() {
+    let dashboard = shaped(steps: 300, until: 100)
+    let picture = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(picture.contains("╌ trained ntp –"), "\(picture)")
+    let x = dashboard.visibleX
+    let track = dashboard.shownTracks[1]
+    let chart = LossChart(
+      dashboard.history, axis: .step, x: x, width: 301, tracks: [(track: track, pen: dashboard.pen(track))],
+      heldOut: [])
+    let values = chart.lines[0].smooth
+    #expect(values[50] == 7.125 && values[100] == 7.125 && values[150] == nil && values[300] == nil)
+    #expect(chart.badColumns.isEmpty)
+    // Runs without it look as they did.
+    #expect(shaped(steps: 300, until: 0).shownTracks.map(\.name) == ["loss/ntp", "loss/top"])
+  }
+
   @Test func `a notice fades`() {
     var dashboard = run.dashboard(at: 300)
     _ = dashboard.press(.character("c"))

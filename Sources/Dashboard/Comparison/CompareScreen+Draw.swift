@@ -6,7 +6,9 @@ extension CompareScreen {
   /// Draws for a terminal of any size; changes nothing.
   package func draw(size: (columns: Int, rows: Int)) -> Canvas {
     picture(size, name: "compare", notes: Self.words) { canvas in
-      if let keyList {
+      if let metricList {
+        drawMetricList(metricList, on: &canvas)
+      } else if let keyList {
         drawKeyList(scroll: keyList.scroll, on: &canvas)
       } else if canvas.rows < 8 || canvas.columns < 30 {
         drawSmall(on: &canvas)
@@ -19,7 +21,7 @@ extension CompareScreen {
   private static let words =
     "Runs whose recipes differ only in the seed are one line: the mean, with the standard deviation as a band. All lines are "
     + "compared with one line, which tab chooses. “reaches”: where a line first reaches the value that this one has at the "
-    + "cursor, and how much earlier or later that is."
+    + "cursor, and how much earlier or later that is. “best”, of a line that is alone: its best value, and where it first was."
 
   private func drawWhole(on canvas: inout Canvas) {
     let (header, rest) = canvas.bounds.splitTop(1)
@@ -43,7 +45,7 @@ extension CompareScreen {
       // The recipe keys take what the chart leaves, if that is enough for some of them.
       let room = min(body.rows - readingRows - max(10, body.rows / 2), max(body.rows / 4, 3) + 2)
       let keyRows = min(allRows, room)
-      let hasKeys = keyRows >= min(allRows, 5)
+      let hasKeys = !isAlone && keyRows >= min(allRows, 5)
       (chart, lower) = body.splitTop(body.rows - readingRows - (hasKeys ? keyRows : 0))
       if hasKeys {
         let (middle, keys) = lower.splitTop(readingRows)
@@ -94,7 +96,7 @@ extension CompareScreen {
     pieces.append(
       Dashboard.Piece(
         long: [Span(names.cut(to: max(room, 10)))], short: [Span(names.cut(to: max(room / 2, 8)))], rank: 4))
-    pieces.append(piece("equal", comparison.axis.rawValue, 0))
+    pieces.append(piece(isAlone ? "over" : "equal", comparison.axis.rawValue, 0))
     pieces.append(piece("y", comparison.metric.label, 2))
     if comparison.metric.isSmoothed { pieces.append(piece("smooth", Smoothing.figure(comparison.smoothing), 5)) }
     if !live.isEmpty { pieces.append(Dashboard.Piece(long: [Self.liveSpan], short: [Self.liveSpan], rank: 6)) }

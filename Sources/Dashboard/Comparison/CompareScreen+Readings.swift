@@ -63,24 +63,37 @@ extension CompareScreen {
       return differenceFigure(difference)
     }
     if comparison.axis == .loss {
+      if comparison.lines.count == 1 { return [["", "tokens"], [comparison.lines[0].name, value(0)]] }
       return [["", "tokens", "difference"]]
         + comparison.lines.indices.map { [comparison.lines[$0].name, value($0), difference($0)] }
     }
     let span = visible.map { $0.last - $0.first } ?? 1
     let unit = Scale.step(for: max(span, 1), parts: 10)
+    let slopeTitle = "slope/\(comparison.axis.figure(unit, of: comparison.metric))"
+    func slope(_ line: Int) -> String {
+      let slope = comparison.lines[line].curve.slope(at: place, over: span / 20)
+      return slope.map { comparison.metric.difference($0 * unit) } ?? "–"
+    }
+    // One line has its best value in the place of differences from others.
+    if comparison.lines.count == 1 {
+      return [
+        ["", "now", slopeTitle, "best", "at"],
+        [
+          comparison.lines[0].name, value(0), slope(0), comparison.best(0).map { figure($0.mean) } ?? "–",
+          comparison.bestPlace(0).map { comparison.axis.costFigure($0.mean) } ?? "–",
+        ],
+      ]
+    }
     let target = values[comparison.against]?.mean
     let header = [
-      "", "now", "difference", "slope/\(comparison.axis.figure(unit, of: comparison.metric))",
-      target.map { "reaches \(comparison.metric.figure($0))" } ?? "reaches it", "",
+      "", "now", "difference", slopeTitle, target.map { "reaches \(comparison.metric.figure($0))" } ?? "reaches it", "",
     ]
     return [header]
       + comparison.lines.indices.map { line in
-        let slope = comparison.lines[line].curve.slope(at: place, over: span / 20)
         let reached = target.flatMap { comparison.place(line, reaching: $0) }
         let change = target.flatMap { comparison.change(line, reaching: $0, against: comparison.against) }
         return [
-          comparison.lines[line].name, value(line), difference(line),
-          slope.map { comparison.metric.difference($0 * unit) } ?? "–",
+          comparison.lines[line].name, value(line), difference(line), slope(line),
           reached.map(comparison.axis.costFigure) ?? "never",
           line == comparison.against ? "" : change.map(CompareAxis.percent) ?? "",
         ]

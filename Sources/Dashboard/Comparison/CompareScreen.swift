@@ -5,7 +5,7 @@ import TerminalUI
 /// The compare screen.
 package struct CompareScreen: Sendable, KeyedScreen {
   enum CompareAction: Hashable, Sendable {
-    case axis, metric, metricBack, against, difference, differingKeys, seeds
+    case axis, metric, metricBack, metrics, against, difference, differingKeys, seeds
     case left, right, farLeft, farRight, first, last
     case closer, wider, smoother, rougher, unsmoothed, logarithm
     case runs, palette, glyphs, help, leave, redraw
@@ -24,6 +24,8 @@ package struct CompareScreen: Sendable, KeyedScreen {
   var help: HelpPage?
   /// The list of the recipe keys that differ, which covers the screen; nil while it is hidden.
   private(set) var keyList: HelpPage?
+  /// The list of the metrics, which covers the screen; nil while it is hidden.
+  var metricList: MetricList?
   var palette: Palette
   var glyphs: Glyphs
   /// The richest characters that the terminal can show.
@@ -73,7 +75,12 @@ package struct CompareScreen: Sendable, KeyedScreen {
     ScreenKeys.KeyRow(
       [(.pageUp, .farLeft), (.pageDown, .farRight), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "move the cursor by a tenth; home and end move it to the ends"),
+    ScreenKeys.KeyRow(
+      [(.character("/"), .metrics)], label: "metrics", "choose a metric from the list, by a part of its name"),
   ]).withRuns(.runs).withLooks(.palette, .glyphs, .redraw)
+
+  /// True if there is one run, whose metrics are looked at without another one to compare with.
+  var isAlone: Bool { comparison.runs.count == 1 }
 
   /// The indices of runs that another process trains now.
   package var live: [Int] { comparison.runs.indices.filter { comparison.runs[$0].state == "training" } }
@@ -118,6 +125,10 @@ package struct CompareScreen: Sendable, KeyedScreen {
   }
 
   mutating func press(_ key: Key) -> Presence {
+    if let list = metricList, key != .control("c") {
+      press(key, in: list)
+      return .stays
+    }
     guard var list = keyList, key != .control("c") else { return dispatch(key) }
     let staysOpen = key != .character("w") && list.press(key)
     list.scroll = min(list.scroll, keyListExtent(rows: size.rows))
@@ -130,13 +141,18 @@ package struct CompareScreen: Sendable, KeyedScreen {
     switch deed {
     case .smoother, .rougher, .unsmoothed:
       comparison.metric.isSmoothed
-        ? nil : "\(comparison.metric.label) is shown as it was measured: only loss/… is smoothed"
+        ? nil : "\(comparison.metric.label) is shown as it was measured: only losses of steps are smoothed"
     case .seeds:
       comparison.runs.count > comparison.lines.count || !comparison.joinsSeeds
-        ? nil : "no two of these runs differ only in their seed"
-    case .metric, .metricBack: comparison.metrics.count > 1 ? nil : "these runs have no other metric in common"
-    case .against, .difference: comparison.lines.count > 1 ? nil : "there is only one line: g separates its seeds"
-    case .differingKeys: comparison.differences.isEmpty ? "these runs have the same recipe" : nil
+        ? nil : isAlone ? "there is only one run" : "no two of these runs differ only in their seed"
+    case .metric, .metricBack, .metrics:
+      comparison.metrics.count > 1
+        ? nil : isAlone ? "this run has no other metric" : "these runs have no other metric in common"
+    case .against, .difference:
+      comparison.lines.count > 1
+        ? nil : isAlone ? "there is only one run" : "there is only one line: g separates its seeds"
+    case .differingKeys:
+      comparison.differences.isEmpty ? isAlone ? "there is only one run" : "these runs have the same recipe" : nil
     case .wider: zoom > 0 ? nil : "the whole axis is shown"
     case .closer: zoom < 12 ? nil : "this is the closest zoom"
     case .logarithm: showsDifference ? "differences are drawn on a linear axis" : nil
@@ -154,9 +170,10 @@ package struct CompareScreen: Sendable, KeyedScreen {
       (cursor, zoom) = (nil, 0)
       let equal =
         comparison.axis == .time ? "training time" : comparison.axis == .step ? "steps" : comparison.axis.rawValue
-      message = "aligned at equal \(equal)"
+      message = "\(isAlone ? "over" : "aligned at equal") \(equal)"
     case .metric: show(metric: 1)
     case .metricBack: show(metric: -1)
+    case .metrics: metricList = MetricList(text: "", chosen: comparison.metrics.firstIndex(of: comparison.metric) ?? 0)
     case .against:
       comparison.against = (comparison.against + 1) % comparison.lines.count
       message = "compared with \(comparison.lines[comparison.against].name)"
@@ -186,9 +203,13 @@ package struct CompareScreen: Sendable, KeyedScreen {
   private mutating func show(metric direction: Int) {
     let all = comparison.metrics
     let index = all.firstIndex(of: comparison.metric) ?? 0
-    comparison.metric = all[(index + direction + all.count) % all.count]
+    show(all[(index + direction + all.count) % all.count])
+  }
+
+  mutating func show(_ metric: ComparedMetric) {
+    comparison.metric = metric
     if comparison.axis == .loss { (cursor, zoom) = (nil, 0) }
-    message = "comparing \(comparison.metric.label)"
+    message = "\(isAlone ? "showing" : "comparing") \(comparison.metric.label)"
   }
 
   private mutating func smooth(_ factor: Double?) {

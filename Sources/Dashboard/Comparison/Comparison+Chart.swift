@@ -27,12 +27,14 @@ extension Comparison {
   /// The title of the y axis.
   package var yTitle: String { axis == .loss ? "tokens to reach \(metric.label)" : metric.label }
 
-  /// The losses of one run over tokens: of the steps and of evaluations, each head's.
+  /// The losses of one run over tokens: of the steps and of evaluations, each head's, and what is trained in the place of a loss.
   package static func chart(of run: ComparedRun) -> ChartData {
     var comparison = Comparison([run])
     let losses = comparison.metrics.filter { metric in
       switch metric {
       case .loss, .heldOut: true
+      case .furtherLoss(let name):
+        History.LossTrack.TrackQuantity.beside.contains { name.hasPrefix($0.rawValue + "/") }
       default: false
       }
     }
@@ -62,9 +64,9 @@ extension ComparedMetric {
   /// With its unit, for the axis of a picture.
   fileprivate var unitLabel: String {
     switch self {
-    case .loss, .heldOut: "\(label) (nats)"
     case .throughput: "throughput (tokens/s)"
-    case .accuracy, .order, .path, .task, .diagnostic, .rate, .gradientNorm: label
+    case .stepNumber(let name) where name.hasPrefix(Self.phases): "\(label) (s)"
+    default: isInNats ? "\(label) (nats)" : label
     }
   }
 }

@@ -61,7 +61,7 @@ package struct ComparedLine: Sendable {
   package let curve: ComparedCurve
 }
 
-/// Several runs compared along one axis by one metric.
+/// Several runs compared along one axis by one metric, or the metrics of one run.
 package struct Comparison: Sendable {
   package private(set) var runs: [ComparedRun]
   package var axis: CompareAxis { didSet { measure() } }
@@ -113,10 +113,12 @@ package struct Comparison: Sendable {
   package func metric(named name: String) throws -> ComparedMetric {
     if let metric = metrics.first(where: { $0.name == name }) { return metric }
     let names = metrics.map(\.name)
+    let (who, them) = runs.count == 1 ? ("this run has", "it has") : ("these runs have", "they have")
     let meant =
       names.nearest(to: name).map { "did you mean \($0)?" }
-      ?? (names.isEmpty ? "they have no numbers yet" : "they have \(names.joined(separator: ", "))")
-    throw UserError(.usage, "--metric: these runs have no \(name.quotation) in common; \(meant)")
+      ?? (names.isEmpty ? "\(them) no numbers yet" : "\(them) \(names.joined(separator: ", "))")
+    throw UserError(
+      .usage, "--metric: \(who) no \(name.quotation)\(runs.count == 1 ? "" : " in common"); \(meant)")
   }
 
   /// Groups the runs whose recipes differ only in the seed, whatever their names.

@@ -11,7 +11,7 @@ extension Layout {
     settings.x = .step
     settings.isLogarithmic = false
     settings.smoothing = 0.9
-    settings.series = ["loss/*", "held-out/ntp"]
+    settings.series = ["loss/*", "trained/*", "held-out/ntp"]
     return Layout(
       name: "train", key: 1,
       variants: [

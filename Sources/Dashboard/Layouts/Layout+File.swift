@@ -192,7 +192,9 @@ private struct LayoutReader {
     guard case .sequence(let nodes) = node else {
       throw error(node, "series must be a list such as [loss/ntp, held-out/*]")
     }
-    let known = Head.all.flatMap { ["loss/\($0.name)", "held-out/\($0.name)"] }
+    let known =
+      Head.all.flatMap { ["loss/\($0.name)", "held-out/\($0.name)"] }
+      + History.LossTrack.TrackQuantity.beside.map { "\($0.rawValue)/\(Head.ntp.name)" }
     return try nodes.map { node in
       let name = node.string ?? ""
       guard known.contains(where: { $0.matches(name) }) else {

@@ -54,7 +54,8 @@ package struct Layout: Sendable, Equatable {
     package var x: Axis?
     package var isLogarithmic: Bool?
     package var smoothing: Double?
-    /// The chart's lines by name (`loss/ntp`, `held-out/*`); nil shows every loss and the first head's held-out loss.
+    /// The chart's lines by name (`loss/ntp`, `trained/ntp`, `held-out/*`); nil shows every loss, what is trained in the place of
+    /// a loss, and the first head's held-out loss.
     package var series: [String]?
     /// Panels without a box.
     package var boxless: Set<Panel> = []

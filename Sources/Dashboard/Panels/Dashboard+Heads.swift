@@ -21,7 +21,7 @@ extension Dashboard {
     let name = names.map(\.width).max() ?? 0
     var columns = headColumns(tracks)
     // On a narrow panel these columns are left out, in this order.
-    var rank = ["at", "grad at h", "now", "accuracy", "best", "held-out", "share"][...]
+    var rank = ["entropy", "trained", "at", "grad at h", "now", "accuracy", "best", "held-out", "share"][...]
     func width() -> Int { columns.reduce(name) { $0 + 2 + $1.width } }
     while width() > inside.columns, let title = rank.popFirst() { columns.removeAll { $0.title == title } }
 
@@ -58,9 +58,16 @@ extension Dashboard {
     let best = tracks.map { bestHeldOut(of: $0.head) }
     func heldOut(_ quantity: EvaluationHistory.Quantity) -> Float? { history.evaluations[quantity]?.last }
     func loss(_ value: Double?) -> String { value.map(Figure.loss) ?? "—" }
+    func beside(_ kind: History.LossTrack.TrackQuantity) -> HeadColumn {
+      let lines = history.chartTracks.filter { $0.quantity == kind && !$0.smoothed.isNaN }
+      return HeadColumn(
+        title: kind.rawValue,
+        cells: tracks.map { track in loss(lines.first { $0.head == track.head }?.smoothed) })
+    }
     return [
       HeadColumn(title: "now", cells: tracks.map { loss($0.losses.raw.last.map(Double.init)) }),
       HeadColumn(title: "smooth", cells: tracks.map { loss($0.smoothed) }),
+      beside(.trained), beside(.entropy),
       HeadColumn(title: "held-out", cells: tracks.map { loss(heldOut(.loss($0.head)).map(Double.init)) }),
       HeadColumn(title: "best", cells: best.map { loss($0?.loss) }),
       HeadColumn(title: "at", cells: best.map { $0?.step.map(Figure.grouped) ?? "—" }),

@@ -15,10 +15,10 @@ extension RunsScreen {
     }
     return switch deed {
     case .compare:
-      compared.count >= 2
-        ? compared.count > Comparison.mostLines
+      compared.isEmpty
+        ? "no run is listed"
+        : compared.count > Comparison.mostLines
           ? "at most \(Comparison.mostLines) runs are compared here: unmark some with m, or use foretop compare" : nil
-        : "mark a run with m first: the chosen one is compared with the marked ones"
     case .diff: chosenName == nil || markedName == nil ? "mark another run with m first" : nil
     case .remove, .prune:
       switch chosenRow?.state {
@@ -31,7 +31,7 @@ extension RunsScreen {
     }
   }
 
-  /// The runs that the compare key takes.
+  /// The runs that the compare key takes: the marked ones, with the chosen one where that makes two; or the chosen one alone.
   private var compared: [String] {
     if marked.count >= 2 { return marked }
     return marked + (chosenName.map { marked.contains($0) ? [] : [$0] } ?? [])

@@ -150,7 +150,8 @@ package struct RunsScreen: Sendable, KeyedScreen {
       "mark or unmark the chosen run (also space)"
     ),
     ScreenKeys.KeyRow(
-      [(.character("c"), .compare)], label: "compare", "compare the marked runs, or the chosen with the marked"),
+      [(.character("c"), .compare)], label: "compare",
+      "compare the marked runs, or the chosen with the marked; without marks, chart the chosen"),
     ScreenKeys.KeyRow(
       [(.character("/"), .filter)], label: "filter", "filter the list, such as by state=finished best<3"),
     ScreenKeys.KeyRow(

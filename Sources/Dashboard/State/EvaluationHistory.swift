@@ -12,12 +12,31 @@ struct EvaluationHistory: Sendable {
     case path
     /// The share of the questions of `evaluate.task` that are answered right.
     case task
+    /// The share of star graphs whose first tokens of the path are right; so many, fewer than all.
+    case beginning(Int)
+    /// The loss of a head above the entropy of its targets.
+    case divergence(Head)
     /// The norm of a head's gradient at the final hidden states.
     case gradientAtH(Head)
     /// The norm of a part's gradient, and its update as a share of its weights.
     case groupNorm(TensorGroup), groupUpdate(TensorGroup)
+    /// A number of a memory layer, by its place in `MemoryUse.numbers`.
+    case memory(Int, TensorGroup)
     /// A number of a diagnostic, by its path.
     case diagnostic(String)
+
+    /// The name in comparisons of a quantity that is known there by its name alone; nil for others.
+    fileprivate var furtherName: String? {
+      switch self {
+      case .beginning(let count): "accuracy/path-\(count)"
+      case .divergence(let head): "kl/\(head.name)"
+      case .gradientAtH(let head): "gradient-at-h/\(head.name)"
+      case .groupNorm(let group): "gradient/\(group.name)"
+      case .groupUpdate(let group): "update/\(group.name)"
+      case .memory(let number, let group): "\(MemoryUse.columns)\(MemoryUse.numbers[number].name)/\(group.name)"
+      case .loss, .accuracy, .order, .path, .task, .diagnostic: nil
+      }
+    }
   }
 
   private(set) var places: Places
@@ -28,6 +47,10 @@ struct EvaluationHistory: Sendable {
   private(set) var groups: [TensorGroup] = []
   /// Paths of the diagnostics' numbers that any evaluation has, in the order in which they came.
   private(set) var diagnostics: [String] = []
+  /// Names of the diagnostics that have any.
+  private(set) var measured: Set<String> = []
+  /// The quantities that comparisons know by their names alone, with these, in the order in which they came.
+  private(set) var further: [(name: String, quantity: Quantity)] = []
 
   init(keeping kept: Int = 4096) { places = Places(keeping: kept) }
 
@@ -39,12 +62,22 @@ struct EvaluationHistory: Sendable {
   /// The values of a quantity, one per entry; nil if no evaluation has it.
   subscript(quantity: Quantity) -> Series? { series[quantity] }
 
+  /// The values of one of the `further` quantities; nil if no evaluation has it.
+  subscript(further name: String) -> Series? {
+    further.first { $0.name == name }.flatMap { series[$0.quantity] }
+  }
+
   /// - Parameter active: seconds of training up to the evaluation.
   mutating func append(_ evaluation: Evaluation, active: Double) {
     if let lastStep, evaluation.step < lastStep { cut(after: evaluation.step - 1) }
-    let values = evaluation.quantities
-    let isNew = Set(values.keys.filter { series[$0] == nil })
-    for quantity in isNew { addSeries(quantity) }
+    let quantities = evaluation.quantities
+    let values = Dictionary(quantities.map { ($0.quantity, $0.value) }) { _, last in last }
+    var isNew: Set<Quantity> = []
+    for (quantity, _) in quantities where series[quantity] == nil {
+      isNew.insert(quantity)
+      series[quantity] = Series(missingAt: places)
+      if let name = quantity.furtherName { further.append((name, quantity)) }
+    }
     places.append(
       Moment(
         step: Double(evaluation.step), tokens: Double(evaluation.tokens), time: evaluation.time, active: active))
@@ -54,19 +87,11 @@ struct EvaluationHistory: Sendable {
     // Its series was made just now where no evaluation had it.
     for number in evaluation.diagnostics where isNew.contains(.diagnostic(number.path)) {
       diagnostics.append(number.path)
+      measured.insert(String(number.path.prefix { $0 != "/" }))
     }
     for fold in places.fold() {
       for quantity in series.keys { series[quantity]?.fold(fold) }
     }
-  }
-
-  /// Adds a new quantity, without values for earlier evaluations.
-  private mutating func addSeries(_ quantity: Quantity) {
-    var missing = Series()
-    for index in 0..<places.count {
-      if index < places.summedUp { missing.append(.missing(places.size(of: index))) } else { missing.append(.nan) }
-    }
-    series[quantity] = missing
   }
 
   /// Forgets the evaluations after a step.
@@ -79,21 +104,31 @@ struct EvaluationHistory: Sendable {
 }
 
 extension Evaluation {
-  fileprivate var quantities: [EvaluationHistory.Quantity: Float] {
-    var values: [EvaluationHistory.Quantity: Float] = [:]
-    for loss in losses {
-      values[.loss(loss.head)] = loss.loss
-      if let gradient = loss.gradientAtH { values[.gradientAtH(loss.head)] = gradient }
-      if let accuracy = loss.accuracy { values[.accuracy(loss.head)] = accuracy }
+  /// Its numbers, in the order of the metric table.
+  fileprivate var quantities: [(quantity: EvaluationHistory.Quantity, value: Float)] {
+    var values: [(quantity: EvaluationHistory.Quantity, value: Float)] = []
+    func add(_ quantity: EvaluationHistory.Quantity, _ value: Float?) {
+      if let value { values.append((quantity, value)) }
     }
+    for loss in losses { add(.loss(loss.head), loss.loss) }
+    for loss in losses { add(.divergence(loss.head), loss.kl) }
+    for loss in losses { add(.accuracy(loss.head), loss.accuracy) }
+    for (index, part) in (order?.parts ?? []).enumerated() { add(.order(index), part.value) }
+    add(.path, paths.last)
+    for (index, share) in paths.dropLast().enumerated() { add(.beginning(index + 1), share) }
+    add(.task, taskAccuracy)
+    for loss in losses { add(.gradientAtH(loss.head), loss.gradientAtH) }
     for part in gradients {
-      values[.groupNorm(part.group)] = part.norm
-      values[.groupUpdate(part.group)] = part.update
+      add(.groupNorm(part.group), part.norm)
+      add(.groupUpdate(part.group), part.update)
     }
-    for number in diagnostics { values[.diagnostic(number.path)] = Float(number.value) }
-    if let path = paths.last { values[.path] = path }
-    if let taskAccuracy { values[.task] = taskAccuracy }
-    for (index, part) in (order?.parts ?? []).enumerated() { values[.order(index)] = part.value }
+    for use in memories {
+      for (index, number) in MemoryUse.numbers.enumerated() {
+        let value = use[keyPath: number.place]
+        add(.memory(index, use.group), value.isNaN ? nil : value)
+      }
+    }
+    for number in diagnostics { add(.diagnostic(number.path), Float(number.value)) }
     return values
   }
 }

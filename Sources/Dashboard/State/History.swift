@@ -5,10 +5,38 @@ import Run
 struct History: Sendable {
   /// The losses of one head, and where the head stands among them.
   struct LossTrack: Sendable {
+    /// What of a head a line of the chart shows, by the folder of its columns.
+    enum TrackQuantity: String, Sendable, CaseIterable {
+      /// The plain loss.
+      case loss
+      /// The loss that is trained, at steps where that is not the plain loss, and the entropy of the predictions there.
+      case trained, entropy
+
+      /// All but the plain loss.
+      static let beside = allCases.filter { $0 != .loss }
+    }
+
     var head: Head
+    var quantity = TrackQuantity.loss
     var losses: SmoothedSeries
-    /// The last loss, as smooth as the line is.
-    var smoothed: Double { Double(losses.smooth.last ?? .nan) }
+
+    /// The name in layouts: `loss/ntp`, `trained/ntp`.
+    var name: String { "\(quantity.rawValue)/\(head.name)" }
+    /// The name in legends: `ntp`, `trained ntp`.
+    var label: String { quantity == .loss ? head.name : "\(quantity.rawValue) \(head.name)" }
+    /// The last loss, as smooth as the line is; NaN where the last step has none.
+    var smoothed: Double { losses.smooth.count > 0 ? smoothed(at: losses.smooth.count - 1) : .nan }
+
+    /// True if steps need not have the number, so that one without it has not diverged.
+    var isOptional: Bool { quantity != .loss }
+
+    /// A value as text.
+    func figure(_ value: Double) -> String { isOptional && value.isNaN ? "–" : Figure.loss(value) }
+
+    /// The loss at an entry, as smooth as the line is; NaN where the steps need not have the number, and have not.
+    func smoothed(at entry: Int) -> Double {
+      isOptional && losses.raw.values[entry].isNaN ? .nan : Double(losses.smooth.values[entry])
+    }
   }
 
   /// Steps of which each is kept, and no more than twice as many. Older ones are summed up.
@@ -17,6 +45,8 @@ struct History: Sendable {
   /// Where the steps are.
   private(set) var places: Places
   private(set) var tracks: [LossTrack] = []
+  /// Further numbers of steps.
+  private(set) var numbers = StepNumbers()
   private(set) var rate = Series()
   private(set) var tokensPerSecond = Series()
   private(set) var gradientNorm = Series()
@@ -44,6 +74,15 @@ struct History: Sendable {
   /// Entries held: a step each, but for old ones.
   var count: Int { places.count }
 
+  /// All lines that the chart of the losses can have: the losses of the heads, each followed by what is beside it.
+  var chartTracks: [LossTrack] {
+    let beside = numbers.tracks.compactMap { number in
+      number.place.map { LossTrack(head: $0.head, quantity: $0.kind, losses: number.values) }
+    }
+    guard !beside.isEmpty else { return tracks }
+    return tracks.flatMap { track in [track] + beside.filter { $0.head == track.head } }
+  }
+
   /// The largest x value that a chart has to show.
   func end(_ axis: Axis) -> Double {
     max(places.last?[axis] ?? 1, evaluations.places.last?[axis] ?? 0, left?.places.last?[axis] ?? 0)
@@ -54,6 +93,7 @@ struct History: Sendable {
     if let last, report.step <= last.step { cut(after: report.step - 1) }
     let previous = places.last?.active
     addTracks(report.losses)
+    numbers.append(report, after: places, smoothing: smoothing)
     places.append(Moment(report))
     for index in tracks.indices {
       tracks[index].losses.append(report.losses.first { $0.head == tracks[index].head }?.loss ?? .nan)
@@ -109,24 +149,20 @@ struct History: Sendable {
     guard rate.summedUp == count, steps.count > 0, steps.mean.step > last?.step ?? 0 else { return }
     let previous = places.last?.active
     addTracks(steps.mean.losses)
+    numbers.append(steps, after: places, smoothing: smoothing)
     places.append(Moment(steps.mean), standingFor: steps.count)
-    func sum(_ value: (StepReport) -> Double) -> Series.Statistics {
-      let bad = value(steps.bad)
-      return Series.Statistics(
-        minimum: Float(value(steps.minimum)), maximum: Float(value(steps.maximum)), mean: Float(value(steps.mean)),
-        bad: bad >= 0 && bad < Double(steps.count) ? Int(bad) : steps.count, of: steps.count)
-    }
     for index in tracks.indices {
       let head = tracks[index].head
-      tracks[index].losses.append(sum { $0.losses.first { $0.head == head }.map { Double($0.loss) } ?? .nan })
+      tracks[index].losses.append(
+        steps.statistics { $0.losses.first { $0.head == head }.map { Double($0.loss) } ?? .nan })
     }
-    rate.append(sum(\.rate))
-    tokensPerSecond.append(sum(\.tokensPerSecond))
-    gradientNorm.append(sum { Double($0.gradientNorm) })
+    rate.append(steps.statistics(\.rate))
+    tokensPerSecond.append(steps.statistics(\.tokensPerSecond))
+    gradientNorm.append(steps.statistics { Double($0.gradientNorm) })
     let parts: [(StepReport) -> Double] = [
       \.phases.data, \.phases.forward, \.phases.heads, \.phases.backward, \.phases.update,
     ]
-    for (index, part) in parts.enumerated() { phases[index].append(sum(part)) }
+    for (index, part) in parts.enumerated() { phases[index].append(steps.statistics(part)) }
     let whole = (steps.mean.active - (previous ?? 0)) / Double(steps.count)
     let other = Float(max(whole - steps.mean.phases.total, 0))
     phases[5].append(Series.Statistics(minimum: other, maximum: other, mean: other, bad: 0, of: steps.count))
@@ -138,17 +174,14 @@ struct History: Sendable {
   /// A head that was not there before has no values for the steps before.
   private mutating func addTracks(_ losses: [HeadLoss]) {
     for loss in losses where !tracks.contains(where: { $0.head == loss.head }) {
-      var losses = SmoothedSeries(factor: smoothing)
-      for index in 0..<count {
-        if index < places.summedUp { losses.append(.missing(places.size(of: index))) } else { losses.append(.nan) }
-      }
-      tracks.append(LossTrack(head: loss.head, losses: losses))
+      tracks.append(LossTrack(head: loss.head, losses: SmoothedSeries(factor: smoothing, missingAt: places)))
     }
   }
 
   private mutating func fold() {
     for fold in places.fold() {
       for index in tracks.indices { tracks[index].losses.fold(fold) }
+      numbers.fold(fold)
       rate.fold(fold)
       tokensPerSecond.fold(fold)
       gradientNorm.fold(fold)
@@ -173,6 +206,7 @@ struct History: Sendable {
     if kept < count {
       places.cut(to: kept)
       for index in tracks.indices { tracks[index].losses.cut(to: kept) }
+      numbers.cut(to: kept)
       rate.cut(to: kept)
       tokensPerSecond.cut(to: kept)
       gradientNorm.cut(to: kept)
@@ -185,7 +219,7 @@ struct History: Sendable {
   /// Continues from a step as a branch. The parent's later steps do not belong to the run; the chart still shows them, dim.
   mutating func leave(after step: Int) {
     let start = places[.step].lowerBound(of: Double(step))
-    if start + 1 < count { left = LeftCurves(places: places, tracks: tracks, start: start) }
+    if start + 1 < count { left = LeftCurves(places: places, tracks: chartTracks, start: start) }
     cut(after: step)
   }
 
@@ -194,10 +228,21 @@ struct History: Sendable {
     guard factor != smoothing else { return }
     smoothing = factor
     for index in tracks.indices { tracks[index].losses.smoothAgain(factor: factor) }
+    numbers.smooth(factor)
   }
 
   /// The last `count` entries.
   func recent(_ count: Int) -> Range<Int> { max(0, self.count - count)..<self.count }
+}
+
+extension StepsReport {
+  /// Statistics of a number of these steps.
+  func statistics(_ value: (StepReport) -> Double) -> Series.Statistics {
+    let bad = value(self.bad)
+    return Series.Statistics(
+      minimum: Float(value(minimum)), maximum: Float(value(maximum)), mean: Float(value(mean)),
+      bad: bad >= 0 && bad < Double(count) ? Int(bad) : count, of: count)
+  }
 }
 
 extension Moment {

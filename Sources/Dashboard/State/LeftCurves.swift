@@ -16,6 +16,8 @@ struct LeftCurves: Sendable {
     }
   }
 
-  /// The losses of a head; nil if the parent did not have the head.
-  func losses(of head: Head) -> SmoothedSeries? { tracks.first { $0.head == head }?.losses }
+  /// The losses of a line; nil if the parent did not have it.
+  func losses(of track: History.LossTrack) -> SmoothedSeries? {
+    tracks.first { $0.head == track.head && $0.quantity == track.quantity }?.losses
+  }
 }

@@ -73,6 +73,13 @@ package struct Series: Sendable {
     for value in values { append(value) }
   }
 
+  /// A series that begins late: no values for the entries so far.
+  init(missingAt places: Places) {
+    for index in 0..<places.count {
+      if index < places.summedUp { append(.missing(places.size(of: index))) } else { append(.nan) }
+    }
+  }
+
   package var count: Int { values.count }
   package var last: Float? { values.last }
 

@@ -48,6 +48,13 @@ package struct SmoothedSeries: Sendable {
 
   package init(factor: Double) { smoothing = Smoothing(factor: factor) }
 
+  /// A series that begins late: no values for the entries so far.
+  init(factor: Double, missingAt places: Places) {
+    self.init(factor: factor)
+    raw = Series(missingAt: places)
+    smooth = raw
+  }
+
   package mutating func append(_ value: Float) {
     raw.append(value)
     smooth.append(smoothing.add(value))

@@ -13,15 +13,37 @@ package struct DiagnosticKind: Sendable {
   var needsNextToken = false
   /// The last parts of the names of numbers that are better high; all others are better low.
   var betterHigh: Set<String> = []
+  /// The last parts of the names of numbers that make a diagram together, and no line of a chart over training.
+  var inDiagram: Set<String> = []
+  /// The last parts of the names of numbers that share no axis with the others.
+  var withOwnScale: Set<String> = []
   /// Its numbers with the folder left out.
   let parts: @Sendable (Recipe) -> [DiagnosticNumber]
 
-  /// Its numbers for a recipe, sorted by their paths, as HDF5 sorts them. The last is the time that measuring took.
-  package func numbers(_ recipe: Recipe) -> [DiagnosticNumber] {
+  /// Its numbers for a recipe, sorted by their paths, as HDF5 sorts them; among them `seconds`, the time that measuring took.
+  package func numbers(_ recipe: Recipe) -> [DiagnosticNumber] { listed(recipe).sorted { $0.path < $1.path } }
+
+  /// The same numbers in the order in which people read them: bins from the lowest to the highest, and `seconds` last.
+  package func listed(_ recipe: Recipe) -> [DiagnosticNumber] {
     let seconds = DiagnosticNumber("seconds", unit: "s", "time of measuring \(name)")
-    return (parts(recipe) + [seconds]).map { DiagnosticNumber("\(name)/\($0.path)", unit: $0.unit, $0.longName) }
-      .sorted { $0.path < $1.path }
+    return (parts(recipe) + [seconds]).map(inFolder)
   }
+
+  /// The numbers that a chart over training shows, in the same order: without counts, without the time that measuring took, and
+  /// without those that make a diagram together.
+  package func charted(_ recipe: Recipe) -> [DiagnosticNumber] {
+    parts(recipe).filter { !$0.isCount && !inDiagram.contains($0.path) }.map(inFolder)
+  }
+
+  private func inFolder(_ number: DiagnosticNumber) -> DiagnosticNumber {
+    DiagnosticNumber("\(name)/\(number.path)", unit: number.unit, number.longName)
+  }
+
+  /// The name of a number without the folder: `nc3-cosine`.
+  package func part(of number: DiagnosticNumber) -> String { String(number.path.dropFirst(name.count + 1)) }
+
+  /// True if a number has an axis of its own.
+  package func hasOwnScale(_ number: DiagnosticNumber) -> Bool { withOwnScale.contains(part(of: number)) }
 
   /// Every diagnostic, in the order of every output.
   package static let all = [
@@ -89,24 +111,30 @@ package struct DiagnosticKind: Sendable {
 
   /// How far confidence and accuracy agree.
   package static let calibration = DiagnosticKind(
-    name: "calibration", about: "accuracy by the confidence of the prediction", needsNextToken: true
+    name: "calibration", about: "accuracy by the confidence of the prediction", needsNextToken: true,
+    inDiagram: Set(bins.map(\.path))
   ) { _ in
     [
       DiagnosticNumber("ece", "expected calibration error, ten bins of equal width"),
       DiagnosticNumber("confidence", "mean probability of the likeliest token"),
+    ] + bins
+  }
+
+  /// The numbers of the reliability diagram.
+  private static let bins: [DiagnosticNumber] = (0..<ReliabilityDiagram.binCount).flatMap { bin in
+    let names = ReliabilityDiagram.names(ofBin: bin)
+    let words = "positions whose likeliest token has a probability from 0.\(bin)"
+    return [
+      DiagnosticNumber(names.accuracy, "share of right first choices at \(words)"),
+      DiagnosticNumber(names.confidence, "mean probability of the likeliest token at \(words)"),
+      DiagnosticNumber(names.count, words),
     ]
-      + (0..<10).flatMap { bin in
-        let words = "positions whose likeliest token has a probability from 0.\(bin)"
-        return [
-          DiagnosticNumber("\(bin)-accuracy", "share of right first choices at \(words)"),
-          DiagnosticNumber("\(bin)-confidence", "mean probability of the likeliest token at \(words)"),
-          DiagnosticNumber("\(bin)-count", words),
-        ]
-      }
   }
 
   /// How alike hidden states of neighbouring positions are.
-  package static let states = DiagnosticKind(name: "states", about: "similarity of neighbouring hidden states") { _ in
+  package static let states = DiagnosticKind(
+    name: "states", about: "similarity of neighbouring hidden states", withOwnScale: ["norm"]
+  ) { _ in
     [
       DiagnosticNumber("cosine", "mean cosine of the final hidden states of neighbouring positions"),
       DiagnosticNumber("norm", "mean norm of the final hidden states"),
@@ -147,6 +175,18 @@ package struct DiagnosticKind: Sendable {
       DiagnosticNumber("nc4-accuracy", "share of held-out positions whose nearest class mean is the next token's"),
       DiagnosticNumber("nc4-count", "held-out positions of NC4"),
     ]
+  }
+}
+
+extension DiagnosticKind {
+  /// The names of their numbers as comparisons have them, a row per diagnostic, for help: HEAD stands for any head.
+  package static var families: [(name: String, about: String)] {
+    var recipe = Recipe()
+    recipe.objective.top = 0
+    return all.map { kind in
+      let names = kind.charted(recipe).map { kind.part(of: $0).replacing("ntp-", with: "HEAD-") }
+      return ("\(kind.name)/NAME", "\(kind.about): \(names.joined(separator: ", "))")
+    }
   }
 }
 

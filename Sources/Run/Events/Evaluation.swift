@@ -83,9 +83,10 @@ extension Evaluation {
       diagnostics: diagnostics.map { DiagnosticNumber($0.path) })
   }
 
-  /// True if a higher value of the number with this name is better: shares of right answers, and rank quality.
+  /// True if a higher value of the number with this name is better: shares of right answers, rank quality, use of a memory layer.
   package static func isBetterHigh(_ name: String) -> Bool {
-    ["accuracy/", "order/", "task/"].contains { name.hasPrefix($0) } || DiagnosticKind.isBetterHigh(name)
+    ["accuracy/", "order/", "task/", "memory-used/", "memory-entropy/"].contains { name.hasPrefix($0) }
+      || DiagnosticKind.isBetterHigh(name)
   }
 }
 

@@ -23,6 +23,16 @@ package struct Metric<Report>: Sendable {
 }
 
 extension Metric where Report == StepReport {
+  /// The name in comparisons and charts: the path, but `train-kl/top`, since `kl/top` is a number of an evaluation there.
+  package var name: String { path.hasPrefix("kl/") ? "train-" + path : path }
+}
+
+extension Metric where Report == Evaluation {
+  /// The name in comparisons, conditions and experiments: the path, but `held-out/ntp`, since `loss/ntp` is a loss of steps there.
+  package var name: String { path.hasPrefix("loss/") ? "held-out/" + path.dropFirst(5) : path }
+}
+
+extension Metric where Report == StepReport {
   /// The columns of `/metrics` for a run with these heads, in file order.
   /// - Parameter isShaped: whether NTP's trained loss may be another one than its cross-entropy; where columns are only those
   ///   that have a value, the default does no harm.

@@ -107,22 +107,17 @@ package struct StopRule: Sendable {
 extension Evaluation {
   /// A number by the name that `compare` has for it; nil where the evaluation lacks it.
   package func number(named name: String) -> Double? {
-    Self.metrics(content).first { Self.name(of: $0) == name }?.value(self)
+    Self.metrics(content).first { $0.name == name }?.value(self)
   }
 
   /// Names of the numbers that evaluations of a recipe have.
   package static func names(_ recipe: Recipe) -> [String] {
-    metrics(recipe.evaluationContent).map(name)
+    metrics(recipe.evaluationContent).map(\.name)
   }
 
   private static func metrics(_ content: EvaluationContent) -> [Metric<Evaluation>] {
     let places = ["step", "tokens", "time", "seconds"]
     return Metric.ofEvaluations(content).filter { !places.contains($0.path) }
-  }
-
-  /// `loss/ntp` is a loss of steps to everybody who compares: that of an evaluation is `held-out/ntp`.
-  private static func name(of metric: Metric<Evaluation>) -> String {
-    metric.path.hasPrefix("loss/") ? "held-out/" + metric.path.dropFirst(5) : metric.path
   }
 
   /// Whether greater values of a number are better.

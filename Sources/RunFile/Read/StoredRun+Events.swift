@@ -55,11 +55,12 @@ extension StoredRun {
   package func evaluations() throws -> [Evaluation] { try evaluations(open()).map(\.evaluation) }
 
   /// Some evenly spread steps, including the first and the last; damaged ones are left out.
+  /// - Parameter most: at least 2.
   /// - Returns: the steps, and the number of all steps.
   package func steps(spread most: Int) throws -> (shown: [StepReport], count: Int) {
     let store = try open()
     let count = store.metrics.count
-    let places = count <= most ? Array(0..<count) : (0..<most).map { $0 * (count - 1) / (most - 1) }
+    let places = (0..<count).spread(most: most)
     var steps = StepReader(store, try weights(store))
     let shown = try places.compactMap { try steps.report(of: store.metrics.rows(from: $0, count: 1).first ?? nil) }
     return (shown, count)

@@ -13,7 +13,7 @@ struct ConfidenceBins: Diagnostic {
     var confidence = 0.0
   }
 
-  private var bins = [ConfidenceBin](repeating: ConfidenceBin(), count: 10)
+  private var bins = [ConfidenceBin](repeating: ConfidenceBin(), count: ReliabilityDiagram.binCount)
 
   init(_ setting: DiagnosticSetting) {}
 
@@ -22,7 +22,7 @@ struct ConfidenceBins: Diagnostic {
       let confidence = batch.confidence[position]
       // Of a network that has diverged.
       guard confidence.isFinite else { continue }
-      let bin = min(max(Int(confidence * 10), 0), 9)
+      let bin = min(max(Int(confidence * Float(bins.count)), 0), bins.count - 1)
       bins[bin].count += 1
       bins[bin].hits += Int(batch.hits[position])
       bins[bin].confidence += Double(confidence)
@@ -34,10 +34,11 @@ struct ConfidenceBins: Diagnostic {
     let error = bins.reduce(0) { $0 + abs(Double($1.hits) - $1.confidence) }
     let confidence = bins.reduce(0) { $0 + $1.confidence }
     return [("ece", error / count), ("confidence", confidence / count)]
-      + bins.enumerated().flatMap { index, bin in
-        [
-          ("\(index)-accuracy", Double(bin.hits) / Double(bin.count)),
-          ("\(index)-confidence", bin.confidence / Double(bin.count)), ("\(index)-count", Double(bin.count)),
+      + bins.enumerated().flatMap { index, bin -> [(name: String, value: Double)] in
+        let names = ReliabilityDiagram.names(ofBin: index)
+        return [
+          (names.accuracy, Double(bin.hits) / Double(bin.count)),
+          (names.confidence, bin.confidence / Double(bin.count)), (names.count, Double(bin.count)),
         ]
       }
   }

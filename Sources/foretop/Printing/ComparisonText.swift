@@ -7,13 +7,17 @@ enum ComparisonText {
   /// All tables, separated by empty lines.
   static func tables(_ comparison: Comparison) -> String {
     let heading = [heading(comparison), comparison.tokenizerHint].compactMap { $0 }.joined(separator: "\n")
-    let parts = [heading, values(comparison), reaches(comparison), keys(comparison)]
+    let parts =
+      comparison.runs.count == 1
+      ? [heading, values(comparison), points(comparison)]
+      : [heading, values(comparison), reaches(comparison), keys(comparison)]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
 
   private static func heading(_ comparison: Comparison) -> String {
     let smoothing = comparison.metric.isSmoothed ? ", smoothed by \(Figure.factor(comparison.smoothing))" : ""
     let name = comparison.lines[comparison.against].name
+    if comparison.runs.count == 1 { return "\(comparison.yTitle) of \(name)\(smoothing)" }
     guard let common = comparison.common else {
       return "\(comparison.metric.label)\(smoothing): the runs have no common \(word(comparison.axis)) to compare at"
     }
@@ -38,22 +42,47 @@ enum ComparisonText {
 
   private static func values(_ comparison: Comparison) -> String {
     let (axis, metric) = (comparison.axis, comparison.metric)
-    let header = ["RUN", "STATE", axis.unit.uppercased(), "LAST", "BEST", "BEST AT", "EQUAL", "DIFFERENCE"]
+    let isAlone = comparison.runs.count == 1
+    let header =
+      ["RUN", "STATE", axis.unit.uppercased(), "LAST", "BEST", "BEST AT"] + (isAlone ? [] : ["EQUAL", "DIFFERENCE"])
     let rows = comparison.lines.indices.map { line -> [String] in
       let states = comparison.lines[line].members.map { comparison.runs[$0].state }
       let common = comparison.common
       let difference = common.flatMap { comparison.difference(line, at: $0) }
       let equal = common.flatMap { comparison.value(line, at: $0) }
-      return [
+      let own = [
         comparison.lines[line].name, Set(states).sorted().joined(separator: ","),
         figure(comparison.end(line), axis.costFigure), figure(comparison.last(line), metric.figure),
         figure(comparison.best(line), metric.figure), figure(comparison.bestPlace(line), axis.costFigure),
+      ]
+      guard !isAlone else { return own }
+      return own + [
         figure(equal, axis == .loss ? axis.costFigure : metric.figure),
         line == comparison.against
           ? "" : difference.map { axis == .loss ? CompareAxis.percent($0) : metric.difference($0) } ?? "–",
       ]
     }
     return TextTable.text([header] + rows, right: Set(2..<header.count), cutTo: TextTable.usualCut)
+  }
+
+  /// The most values of a run alone that are printed.
+  private static let mostPoints = 24
+
+  /// The values of a run alone, evenly chosen where there are many.
+  private static func points(_ comparison: Comparison) -> String {
+    let (axis, metric, curve) = (comparison.axis, comparison.metric, comparison.lines[0].curve)
+    let places = curve.xs.indices.spread(most: mostPoints)
+    guard !places.isEmpty else { return "" }
+    let isCost = axis == .loss
+    let header = [isCost ? metric.label.uppercased() : axis.unit.uppercased(), isCost ? "TOKENS" : "VALUE"]
+    let rows = places.map { index in
+      [
+        axis.figure(curve.xs[index], of: metric),
+        isCost ? axis.costFigure(curve.values[index]) : metric.figure(curve.values[index]),
+      ]
+    }
+    let rest = places.count < curve.xs.count ? "\n\(places.count) of \(curve.xs.count) values; --json has all" : ""
+    return TextTable.text([header] + rows, right: [0, 1]) + rest
   }
 
   /// Where each run reaches the last value of each run: a row per run that gets there, a column per run whose value it is.
@@ -88,7 +117,8 @@ enum ComparisonText {
 }
 
 extension Comparison {
-  /// One object per curve, per run and per differing key; the first object says what is compared.
+  /// One object per curve, per run and per differing key; the first object says what is compared. The curve of a run alone has all
+  /// its places and values.
   var json: [JSON] {
     let first = JSON.object([
       JSON.Member("metric", .text(metric.name)), JSON.Member("align", .text(axis.rawValue)),
@@ -109,7 +139,7 @@ extension Comparison {
         JSON.Member("change", reach?.change.map(JSON.double) ?? .null),
       ])
     }
-    return .object([
+    let own: [JSON.Member] = [
       JSON.Member("line", .text(lines[line].name)),
       JSON.Member("runs", .array(members.map { .text(runs[$0].name) })),
       JSON.Member("seeds", .array(members.map { .unsigned(runs[$0].recipe.seed) })),
@@ -118,7 +148,15 @@ extension Comparison {
       JSON.Member("equal", common.flatMap { value(line, at: $0) }.json),
       JSON.Member("difference", common.flatMap { difference(line, at: $0) }.map(JSON.double) ?? .null),
       JSON.Member("reaches", .array(reaches)),
-    ])
+    ]
+    return .object(own + points)
+  }
+
+  /// The places and values of a run alone; nothing of several runs.
+  private var points: [JSON.Member] {
+    guard runs.count == 1 else { return [] }
+    let curve = lines[0].curve
+    return [JSON.Member("points", .array(zip(curve.xs, curve.values).map { JSON.array([.double($0), .double($1)]) }))]
   }
 
   private func json(of run: ComparedRun) -> JSON {

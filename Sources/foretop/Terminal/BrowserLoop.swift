@@ -267,7 +267,8 @@ struct BrowserLoop: ~Copyable {
     case .open(let name): open(name)
     case .compare(let names):
       comparing = names
-      view!.content.runs?.message = "reading \(names.count) runs …"
+      let what = names.count == 1 ? names[0].harmlessLine : "\(names.count) runs"
+      view!.content.runs?.message = "reading \(what) …"
       for name in names { reader.send(.history(name)) }
     case .filter(let text):
       do {

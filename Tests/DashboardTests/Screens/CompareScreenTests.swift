@@ -163,6 +163,49 @@ struct CompareScreenTests {
     #expect(screen.keyList == nil)
   }
 
+  @Test func `one run alone is shown with any of its metrics`() throws {
+    var screen = CompareScreen(Comparison([ComparisonTests.run("kjv-ntp", speed: 0.02)]))
+    for size in Self.sizes { #expect(screen.draw(size: size).text.contains("kjv"), "\(size)") }
+    // Without the keys of the last row.
+    let text = screen.draw(size: (120, 36)).text.split(separator: "\n").dropLast().joined(separator: "\n")
+    // 8 − 100 · 0.02, at the last evaluation.
+    #expect(text.contains("held-out ntp") && text.contains("6.000") && text.contains("best"), "\(text)")
+    #expect(!text.contains("difference") && !text.contains("reaches") && !text.contains("what differs"), "\(text)")
+    press([.character("m")], &screen)
+    #expect(screen.message == "showing loss ntp")
+    for key in [Key.character("d"), .tab, .character("g"), .character("w")] {
+      press([key], &screen)
+      #expect(screen.message == "there is only one run", "\(key.name)")
+    }
+    for _ in CompareAxis.allCases {
+      press([.character("a")], &screen)
+      for size in Self.sizes { screen.draw(size: size).expectSound() }
+    }
+  }
+
+  @Test func `a metric is chosen from the list by a part of its name`() throws {
+    var screen = Self.screen()
+    screen.fit(columns: 80, rows: 24)
+    press([.character("/")], &screen)
+    let all = screen.draw(size: (80, 24)).text
+    #expect(all.contains("▸ held-out/ntp") && all.contains("loss/total"), "\(all)")
+    #expect(all.contains("\(screen.comparison.metrics.count) of \(screen.comparison.metrics.count)"), "\(all)")
+    press([.character("p"), .character("h"), .character("a")], &screen)
+    let found = screen.draw(size: (80, 24)).text
+    #expect(found.contains("name contains pha") && found.contains("▸ phase/data") && !found.contains("loss/ntp"))
+    press([.down, .down, .enter], &screen)
+    #expect(screen.comparison.metric.name == "phase/heads" && screen.metricList == nil)
+    // Letters are typed, and are no keys of the screen; esc leaves the metric as it is.
+    press([.character("/"), .character("q"), .character("z"), .enter], &screen)
+    #expect(screen.comparison.metric.name == "phase/heads")
+    press([.character("/"), .down, .escape], &screen)
+    #expect(screen.comparison.metric.name == "phase/heads" && screen.metricList == nil)
+    press([.character("/")], &screen)
+    for size in Self.sizes { screen.draw(size: size).expectSound() }
+    let presence = screen.press(.control("c"))
+    #expect(presence == .left)
+  }
+
   @Test func `nothing to compare is said`() {
     let empty = ComparedRun(name: "a", recipe: Recipe(), state: "failed", events: [])
     let screen = CompareScreen(Comparison([empty, empty]))
@@ -176,7 +219,7 @@ extension CompareScreenTests {
     var screen = Self.screen()
     let keys =
       CompareScreen.keys.rows.flatMap(\.strokes).map(\.key).filter { $0 != .escape && $0 != .character("q") }
-      + [.control("x"), .paste("a"), .resize]
+      + [.control("x"), .paste("a"), .resize, .enter, .backspace]
     for _ in 0..<1500 {
       _ = screen.press(keys.randomElement(using: &dice)!)
       _ = screen.draw(size: (Int.random(in: 1...130, using: &dice), Int.random(in: 1...40, using: &dice)))

@@ -151,39 +151,36 @@ extension Dashboard {
     let numbered = shownTracks.map(\.head).filter(\.isNumbered)
     let unit = slopeUnit
     var entries = shownTracks.map { track in
-      let style = pen(track.head).style.bold
-      let smoothed = entry.map { Double(track.losses.smooth.values[$0]) } ?? track.smoothed
-      let value = Span(Figure.loss(smoothed), style)
+      let style = pen(track).style.bold
+      let smoothed = entry.map(track.smoothed(at:)) ?? track.smoothed
+      let value = Span(track.figure(smoothed), style)
       let head = track.head
-      let mark = Span(head.look.sign, style)
-      let long = [mark, Span(" \(head.name) "), value]
+      let mark = Span(Self.sign(track), style)
+      let long = [mark, Span(" \(track.label) "), value]
       var whole = long
       var slope: Span?
       if let entry {
         let change = self.slope(of: track, at: entry).map { Self.signed($0 * Double(unit)) } ?? "–"
         slope = Span(change, .faint)
         whole += [
-          Span(" raw ", .faint), Span(Figure.loss(Double(track.losses.raw.values[entry]))), Span(" " + change, .faint),
+          Span(" raw ", .faint), Span(track.figure(Double(track.losses.raw.values[entry]))),
+          Span(" " + change, .faint),
         ]
       }
       // Details are known of the last step alone.
-      let last = cursorEntry == nil ? history.last?.losses.first { $0.head == head } : nil
+      let last = cursorEntry == nil && !track.isOptional ? history.last?.losses.first { $0.head == head } : nil
       if let last, let kl = last.kl {
         // kl: the loss minus its floor, the entropy of the targets.
         whole.append(Span(" (kl \(Figure.loss(track.smoothed - Double(last.loss - kl))))", .faint))
       }
-      if let trained = last?.trained, let entropy = last?.entropy {
-        // The line is the plain cross-entropy.
-        let numbers = "trained \(Figure.loss(Double(trained))), entropy \(Figure.loss(Double(entropy)))"
-        whole.append(Span(" (\(numbers))", .faint))
-      }
+      if let words = last.map(unshown), !words.isEmpty { whole.append(Span(" (\(words))", .faint)) }
       return LossLegend.LegendEntry(
         // The first head of a kind names the kind.
         short: head.isNumbered
           ? (head == numbered.first { $0.kind === head.kind } ? [Span("\(head.kind.name) ", .faint)] : []) + [
             mark, Span(" "), value,
           ] : long,
-        long: long, whole: whole, end: track.smoothed, slope: slope)
+        long: long, whole: whole, end: track.isOptional && track.smoothed.isNaN ? nil : track.smoothed, slope: slope)
     }
     for head in shownHeldOut {
       guard let losses = history.evaluations[.loss(head)], let loss = losses.last else { continue }
@@ -199,6 +196,14 @@ extension Dashboard {
       entries.append(LossLegend.LegendEntry(short: spans, long: spans, whole: spans, end: Double(loss)))
     }
     return entries
+  }
+
+  /// What a step has beside a head's plain loss, and the chart has no line of: `trained 5.123, entropy 3.210`.
+  private func unshown(_ loss: HeadLoss) -> String {
+    let numbers: [(kind: String, value: Float?)] = [("trained", loss.trained), ("entropy", loss.entropy)]
+    return numbers.filter { !shows("\($0.kind)/\(loss.head.name)") }
+      .compactMap { number in number.value.map { "\(number.kind) \(Figure.loss(Double($0)))" } }
+      .joined(separator: ", ")
   }
 
   private func totalEntry(columns: Int) -> [[Span]] {

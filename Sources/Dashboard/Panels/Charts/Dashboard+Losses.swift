@@ -24,6 +24,25 @@ extension Dashboard {
     Self.pen(head, farthest: (history.tracks.map(\.head) + history.evaluations.heads).map(\.number).max() ?? Head.most)
   }
 
+  /// The pen of a line: what is beside a head's loss has the head's colour, and a pattern of its own.
+  func pen(_ track: History.LossTrack) -> Pen {
+    let own = pen(track.head)
+    return switch track.quantity {
+    case .loss: own
+    case .trained: Pen(style: own.style, dash: Pen.Dash(on: 5, off: 2), symbol: "-")
+    case .entropy: Pen(style: own.style, dash: Pen.Dash(on: 2, off: 4), symbol: ",")
+    }
+  }
+
+  /// The line in a legend.
+  static func sign(_ track: History.LossTrack) -> String {
+    switch track.quantity {
+    case .loss: track.head.look.sign
+    case .trained: "╌"
+    case .entropy: "╍"
+    }
+  }
+
   static func sign(_ kind: Mark.Meaning) -> (character: Character, label: String, style: Style) {
     switch kind {
     case .diverged: ("×", "not finite", Style(.bad, .bold))
@@ -37,9 +56,11 @@ extension Dashboard {
     }
   }
 
-  private func shows(_ name: String) -> Bool {
+  /// True if the layout shows the line of this name on the chart of the losses.
+  func shows(_ name: String) -> Bool {
     guard let series = layout.settings.series else {
-      return name.hasPrefix("loss/") || name == heldOutHeads.first.map { "held-out/\($0.name)" }
+      return name.hasPrefix("loss/") || name.hasPrefix("trained/")
+        || name == heldOutHeads.first.map { "held-out/\($0.name)" }
     }
     return series.contains { name.matches($0) }
   }
@@ -47,7 +68,7 @@ extension Dashboard {
   private var heldOutHeads: [Head] { history.evaluations.heads }
 
   /// The losses that the layout shows.
-  var shownTracks: [History.LossTrack] { history.tracks.filter { shows("loss/\($0.head.name)") } }
+  var shownTracks: [History.LossTrack] { history.chartTracks.filter { shows($0.name) } }
 
   /// The heads whose held-out losses the layout shows; the first evaluated head if the layout names none of the evaluated ones.
   var shownHeldOut: [Head] {
@@ -93,7 +114,7 @@ extension Dashboard {
   private func drawChart(in area: Rectangle, axisRows: Int, legend: LossLegend, on canvas: inout Canvas) {
     let rows = area.rows - axisRows
     let x = visibleX
-    let tracks = shownTracks.map { (track: $0, pen: pen($0.head)) }
+    let tracks = shownTracks.map { (track: $0, pen: pen($0)) }
     let heldOut = shownHeldOut.map { (head: $0, style: Style(.third, .bold)) }
     // A first estimate of the plot's width; the final one depends on the numbers beside it, and these on the visible part of
     // the lines.

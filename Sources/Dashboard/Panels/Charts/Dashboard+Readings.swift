@@ -31,11 +31,11 @@ extension Dashboard {
       }
       // What the legend has no room for, a row of all lines in their colours.
       func add(_ names: [String], _ values: [String]) {
-        let spans = zip(shownTracks, values).map { Span(" " + $1, pen($0.head).style) }
+        let spans = zip(shownTracks, values).map { Span(" " + $1, pen($0).style) }
         let name = names.first { $0.width + spans.width <= room }
         if let name { lines.append([Span(name, .faint)] + spans) }
       }
-      if !legend.hasRaw { add(["raw"], shownTracks.map { Figure.loss(Double($0.losses.raw.values[entry])) }) }
+      if !legend.hasRaw { add(["raw"], shownTracks.map { $0.figure(Double($0.losses.raw.values[entry])) }) }
       if !legend.hasSlopes {
         let slopes = shownTracks.map {
           self.slope(of: $0, at: entry).map { Self.signed($0 * Double(slopeUnit)) } ?? "–"
@@ -73,8 +73,7 @@ extension Dashboard {
     let last = max(min(xs.lowerBound(of: (xs[entry] + margin).nextUp), history.count) - 1, entry)
     let steps = history.places[.step][last] - history.places[.step][first]
     guard steps > 0 else { return nil }
-    let smooth = track.losses.smooth.values
-    let change = Double(smooth[last]) - Double(smooth[first])
+    let change = track.smoothed(at: last) - track.smoothed(at: first)
     return change.isFinite ? change / steps : nil
   }
 

@@ -40,7 +40,10 @@ struct LossChart: Sendable {
     let covered = history.places.ranges(axis, x, width, covering: true)
     lines = tracks.map { track, pen in
       var line = LossLine(track: track, pen: pen)
-      line.smooth = ranges.map { $0.isEmpty ? nil : track.losses.smooth.summary(of: $0).mean }
+      line.smooth = ranges.map { range in
+        guard !range.isEmpty, !track.isOptional || track.losses.raw.summary(of: range).count > 0 else { return nil }
+        return track.losses.smooth.summary(of: range).mean
+      }
       line.raw = covered.map { range in
         let summary = track.losses.raw.summary(of: range)
         return range.isEmpty || summary.count == 0 ? nil : summary
@@ -48,12 +51,13 @@ struct LossChart: Sendable {
       return line
     }
     for (column, range) in ranges.enumerated() where !range.isEmpty {
-      if tracks.contains(where: { $0.track.losses.raw.summary(of: range).bad > 0 }) { badColumns.append(column) }
+      let isBad = tracks.contains { !$0.track.isOptional && $0.track.losses.raw.summary(of: range).bad > 0 }
+      if isBad { badColumns.append(column) }
     }
     if let parent = history.left {
       let ranges = parent.ranges(axis, x, width)
       left = tracks.compactMap { track, _ in
-        parent.losses(of: track.head).map { losses in
+        parent.losses(of: track).map { losses in
           ranges.map { $0.isEmpty ? nil : losses.smooth.summary(of: $0).mean }
         }
       }

@@ -8,7 +8,7 @@ import TerminalUI
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compares runs at equal steps, tokens, time or loss.",
+    abstract: "Compares runs at equal steps, tokens, time or loss; or shows any metric of one run.",
     discussion: """
       On a terminal, all curves are shown on one chart; elsewhere, or with --text, tables are printed: the last and the \
       best value of each run, its value at the end of the shortest run, the place where each run reaches the last value \
@@ -16,8 +16,17 @@ struct Compare: ParsableCommand {
       mean and standard deviation. --json prints one object per curve, per run and per recipe key that differs. With \
       --export, the chart is written as a file instead.
 
-      Metrics: held-out/HEAD, loss/HEAD (smoothed), accuracy/HEAD, order/ndcg8, order/tau, order/recall8, order/mrr, rate, \
-      gradient/norm and throughput. HEAD is ntp, top or mtp-2 and so on, as in held-out/ntp.
+      One run alone is shown over training: its curve on the chart, some of its values as text, and all of them with --json.
+
+      Metrics of steps (losses are smoothed) and of evaluations; HEAD is ntp, top, mtp-2 and so on, and PART a part of the \
+      network: embedding, block-0, block-1, …, mtp-2, …, heads:
+
+      \(HelpTable.text(ComparedMetric.families))
+
+      Diagnostics, which evaluations measure if the recipe's measure.NAME asks for them (“foretop inspect NAME \
+      diagnostics” lists those that a run has):
+
+      \(HelpTable.text(DiagnosticKind.families))
       """)
 
   @OptionGroup var which: RunsArgument
@@ -39,8 +48,8 @@ struct Compare: ParsableCommand {
   private static let most = 64
 
   func validate() throws {
-    guard (2...Self.most).contains(which.names.count) else {
-      throw ValidationError("compare takes from 2 to \(Self.most) runs, and \(which.names.count) is given")
+    guard which.names.count <= Self.most else {
+      throw ValidationError("compare takes at most \(Self.most) runs, and \(which.names.count) are given")
     }
     if let twice = which.names.first(where: { name in which.names.filter { $0 == name }.count > 1 }) {
       throw ValidationError("“\(twice)” is named twice")

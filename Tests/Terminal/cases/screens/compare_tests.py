@@ -1,5 +1,6 @@
 """Comparing runs: as text, as JSON, and as a screen."""
 
+import os
 import re
 
 from support import *
@@ -49,11 +50,52 @@ def test_seeds_of_one_recipe_are_one_line():
 
 def test_wrong_words_for_compare_are_refused():
     pair()
-    assert "2 to 64 runs" in run(command("compare", "plain"), status=64).stderr
+    assert "at most 64 runs" in run(command("compare", *[f"r{i}" for i in range(65)]), status=64).stderr
     assert "did you mean plain?" in run(command("compare", "order", "plian"), status=66).stderr
     assert "did you mean loss/ntp?" in run(command("compare", "order", "plain", "--metric", "loss/nt"), status=64).stderr
     assert "one of the runs" in run(command("compare", "order", "plain", "--against", "x"), status=64).stderr
     assert "named twice" in run(command("compare", "order", "order"), status=64).stderr
+
+
+def test_one_run_alone_is_charted_by_any_metric():
+    """What steps and evaluations store is a metric: those of trained losses and of diagnostics too."""
+    shaped = compared(
+        "shaped", "--set", "objective.next.beta=0.5", "--set", "measure.calibration=1", "--set", "measure.states=2",
+        "--set", "measure.position=1")
+    stored = events(shaped, "heldout")
+    for metric, path in (("calibration/ece", ("calibration", "ece")), ("kl/top", ("kl", "top")),
+                         ("gradient-at-h/ntp", ("gradientAtH", "ntp")), ("states/cosine", ("states", "cosine"))):
+        found = comparison(shaped, "--metric", metric)
+        points = next(one for one in found if "line" in one)["points"]
+        wanted = [event[path[0]][path[1]] for event in stored if path[0] in event]
+        assert len(points) == len(wanted) and all(abs(y - z) < 1e-5 for (_, y), z in zip(points, wanted)), (metric, points, wanted)
+    for metric in ("trained/ntp", "entropy/ntp", "loss/total", "weight/ntp", "phase/update"):
+        found = comparison(shaped, "--metric", metric, "--align", "step")
+        points = next(one for one in found if "line" in one)["points"]
+        assert [x for x, _ in points] == list(range(1, 41)), (metric, points)
+        assert (found[0]["smoothing"] is None) == metric.startswith(("weight", "phase")), found[0]
+    text = run(command("compare", shaped, "--metric", "entropy/ntp", "--align", "step")).stdout
+    assert "entropy ntp of shaped, smoothed by 0.9" in text and "24 of 40 values; --json has all" in text, text
+    assert "REACHES" not in text and "DIFFERENCE" not in text, text
+    assert "this run has no" in run(command("compare", shaped, "--metric", "memory-used/block-0"), status=64).stderr
+    table = os.path.join(FOLDER, "shaped.csv")
+    run(command("compare", shaped, "--metric", "trained/ntp", "--export", table))
+    with open(table) as file:
+        assert len(file.read().splitlines()) > 40
+    help = run(command("compare", "--help")).stdout
+    for word in ("trained/ntp", "gradient-at-h/HEAD", "calibration/NAME", "ece", "HEAD-from-0", "nc4-agreement"):
+        assert word in help, help
+
+
+def test_the_screen_of_one_run_lists_its_metrics():
+    with Terminal(command("compare", compared("order")), columns=80, rows=24) as terminal:
+        terminal.wait_for("held-out ntp")
+        terminal.type("/grad")
+        terminal.wait_for("gradient/norm")
+        terminal.type("\r")
+        terminal.wait_for("y gradient norm")
+        terminal.leave()
+        terminal.assert_restored()
 
 
 def test_the_compare_screen_reads_at_a_cursor_and_is_left():
