@@ -34,7 +34,7 @@ struct LayoutTests {
   }
 
   @Test func `neighbours take the room of panels that a run has nothing for`() throws {
-    let absent: Set<Panel> = [.order, .memory, .tokens, .collapse]
+    let absent: Set<Panel> = [.order, .memory, .tokens, .collapse, .diagnostics]
     let sizes = [
       (40, 12), (80, 24), (80, 36), (120, 30), (120, 36), (170, 48), (200, 30), (220, 60), (300, 80),
     ]

@@ -12,12 +12,10 @@ extension Dashboard {
       return "this run has no TOP head"
     case .memory:
       return hasMemory ? nil : "this run has no memory layers: model.memory.keys is 0"
-    case .tokens, .collapse:
-      let name = panel == .tokens ? "function" : "collapse"
-      let isMeasured =
-        recipe.measure[every: name] > 0
-        || history.evaluations.diagnostics.contains { $0.hasPrefix(name + "/") }
-      return isMeasured ? nil : "not measured: measure.\(name) is 0"
+    case .tokens, .collapse, .diagnostics:
+      let names = Self.diagnostics(on: panel).map(\.name)
+      let isMeasured = names.contains { recipe.measure[every: $0] > 0 || history.evaluations.measured.contains($0) }
+      return isMeasured ? nil : Self.notMeasured(names)
     default: return nil
     }
   }

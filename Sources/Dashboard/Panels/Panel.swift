@@ -2,8 +2,8 @@
 
 /// A panel of a run's screen.
 package enum Panel: String, Sendable, CaseIterable {
-  case status, losses, heads, order, quality, gradients, memory, tokens, collapse, throughput, rate, machine, text, ask
-  case events, recipe, keys
+  case status, losses, heads, order, quality, gradients, memory, tokens, collapse, diagnostics
+  case throughput, rate, machine, text, ask, events, recipe, keys
 
   /// The smallest useful size in columns and rows, including the box.
   package var minimum: (columns: Int, rows: Int) {
@@ -15,7 +15,7 @@ package enum Panel: String, Sendable, CaseIterable {
     case .quality: (24, 5)
     case .gradients: (24, 6)
     case .memory: (24, 5)
-    case .tokens, .collapse: (24, 6)
+    case .tokens, .collapse, .diagnostics: (24, 6)
     case .throughput: (20, 4)
     case .rate: (20, 4)
     case .machine: (20, 4)

@@ -30,14 +30,20 @@ extension Dashboard {
   }
 
   /// The panels of the layout. Neighbours take the room of panels that this run can never have anything for; in a run with
-  /// memory layers, the panel of memory takes that of TOP's order.
+  /// memory layers, the panel of memory takes that of TOP's order, and another diagnostic that of one that is not measured.
   func places(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
     var places = layout.arrangement(columns: columns, rows: rows)
-    if hasMemory, absence(of: .order) != nil, !places.contains(where: { $0.panel == .memory }) {
-      places = places.map { ($0.panel == .order ? .memory : $0.panel, $0.rectangle) }
+    for (panel, other) in Self.standIns where absence(of: panel) != nil && absence(of: other) == nil {
+      guard !places.contains(where: { $0.panel == other }) else { continue }
+      places = places.map { ($0.panel == panel ? other : $0.panel, $0.rectangle) }
     }
     return Layout.fill(places, without: Set(Panel.allCases.filter { absence(of: $0) != nil }))
   }
+
+  /// Panels that a run may have nothing for, each with one that takes its place if the layout lacks that.
+  private static let standIns: [(panel: Panel, other: Panel)] = [
+    (.order, .memory), (.tokens, .diagnostics), (.tokens, .collapse),
+  ]
 
   private func draw(_ panel: Panel, in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
     if !panel.isBar { canvas.note(.panel(Panel.allCases.firstIndex(of: panel) ?? 0), in: rectangle) }
@@ -51,6 +57,7 @@ extension Dashboard {
     case .memory: drawMemory(in: rectangle, on: &canvas)
     case .tokens: drawTokens(in: rectangle, on: &canvas)
     case .collapse: drawCollapse(in: rectangle, on: &canvas)
+    case .diagnostics: drawDiagnostics(in: rectangle, on: &canvas)
     case .throughput: drawThroughput(in: rectangle, on: &canvas)
     case .rate: drawRate(in: rectangle, on: &canvas)
     case .machine: drawMachine(in: rectangle, on: &canvas)

@@ -297,7 +297,7 @@ extension Dashboard {
     case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
     case .gradients: max(history.evaluations.groups.count - 1, 0)
     case .memory: max(memories.count - 1, 0)
-    case .tokens, .collapse: max(diagnosticRows(of: panel) - 1, 0)
+    case .tokens, .collapse, .diagnostics: max(diagnosticRows(of: panel) - 1, 0)
     case .heads: max(history.tracks.count - 1, 0)
     case .order: max((sample?.upcoming.count ?? 0) - 1, 0)
     default: 0

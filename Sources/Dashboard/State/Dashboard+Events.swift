@@ -56,7 +56,9 @@ extension Dashboard {
     case .evaluated(let evaluation):
       guard RunState.isPlausible(evaluation.step) else { return }
       self.evaluation = WorkProgress(of: .windows)
+      let known = history.evaluations.diagnostics.count
       history.append(evaluation)
+      if history.evaluations.diagnostics.count > known { listChartedNumbers() }
       if !evaluation.memories.isEmpty { memories = evaluation.memories }
       note(LogLine(evaluation))
     case .mapped(let map): memoryMap = map
@@ -78,6 +80,7 @@ extension Dashboard {
   private mutating func begin(_ beginning: Beginning) {
     let step = self.beginning?.step ?? 0
     recipeLines = beginning.recipe.lines.map(\.text)
+    listChartedNumbers()
     if beginning.parent?.step == step { history.leave(after: step) } else { history.cut(after: step) }
     // Where a branch begins has a mark of its own.
     if step > 0, beginning.parent?.step != step {

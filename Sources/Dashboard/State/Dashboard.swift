@@ -47,6 +47,8 @@ package struct Dashboard: Sendable {
   /// Memory layers and how their tables are used, as last measured.
   var memories: [MemoryUse] = []
   var memoryMap: MemoryMap?
+  /// The numbers that the panel of diagnostics lists.
+  var chartedNumbers: [ChartedNumber] = []
   var text: TextSample?
   /// What the heads answered when they were asked.
   var answers = Answers()
