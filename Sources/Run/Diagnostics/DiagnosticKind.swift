@@ -32,7 +32,7 @@ package struct DiagnosticKind: Sendable {
   /// The numbers that a chart over training shows, in the same order: without counts, without the time that measuring took, and
   /// without those that make a diagram together.
   package func charted(_ recipe: Recipe) -> [DiagnosticNumber] {
-    parts(recipe).filter { !$0.isCount && !inDiagram.contains($0.path) }.map(inFolder)
+    parts(recipe).map(inFolder).filter { !$0.isCount && !isInDiagram($0) }
   }
 
   private func inFolder(_ number: DiagnosticNumber) -> DiagnosticNumber {
@@ -41,6 +41,9 @@ package struct DiagnosticKind: Sendable {
 
   /// The name of a number without the folder: `nc3-cosine`.
   package func part(of number: DiagnosticNumber) -> String { String(number.path.dropFirst(name.count + 1)) }
+
+  /// True if a number makes a diagram together with others.
+  package func isInDiagram(_ number: DiagnosticNumber) -> Bool { inDiagram.contains(part(of: number)) }
 
   /// True if a number has an axis of its own.
   package func hasOwnScale(_ number: DiagnosticNumber) -> Bool { withOwnScale.contains(part(of: number)) }

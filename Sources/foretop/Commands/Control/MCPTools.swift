@@ -33,7 +33,7 @@ struct MCPTools {
   private static let most = 100_000
 
   private static let run = Parameter(name: "name", type: "string", about: "The run's name.", isRequired: true)
-  private static let parts = ["summary", "metrics", "events", "checkpoints", "recipe"]
+  private static let parts = InspectPart.allCases.map(\.rawValue)
 
   private var all: [Tool] {
     let reading = [
@@ -46,7 +46,8 @@ struct MCPTools {
         ]),
       Tool(
         name: "inspect_run",
-        about: "Shows a part of a run: summary, metrics (some steps and evaluations), events, checkpoints or recipe.",
+        about: "Shows a part of a run: summary, metrics (some steps and evaluations), diagnostics (what evaluations "
+          + "measured beside losses), events, checkpoints or recipe.",
         parameters: [
           Self.run, Parameter(name: "part", type: "string", about: "Without it, the summary.", choices: Self.parts),
         ]),
@@ -108,7 +109,8 @@ struct MCPTools {
       return result(of: ["runs", "--json"] + (arguments["filter"]?.string.map { ["--filter=\($0)"] } ?? []))
     case "inspect_run":
       let part = arguments["part"]?.string ?? "summary"
-      return result(of: ["inspect", part == "metrics" ? nil : "--json", "--", run, part].compactMap { $0 })
+      let isText = ["metrics", "diagnostics"].contains(part)
+      return result(of: ["inspect", isText ? nil : "--json", "--", run, part].compactMap { $0 })
     case "watch_run": return watch(run, seconds: arguments["seconds"]?.whole ?? 10)
     default:
       let yes = arguments["yes"] == .flag(true) ? ["--yes"] : []

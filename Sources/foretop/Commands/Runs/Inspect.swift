@@ -16,6 +16,7 @@ struct Inspect: ParsableCommand {
 
       summary       progress, network, text and losses
       metrics       steps and evaluations: a selection as text, all with --json
+      diagnostics   what measure.* measured, with the reliability diagram
       events        all events except steps
       checkpoints   saved checkpoints with their held-out losses
       recipe        every key of the recipe
@@ -24,7 +25,7 @@ struct Inspect: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name; without a name, the run that changed last.", valueName: "name"))
   var name: String?
 
-  @Argument(help: ArgumentHelp("summary, metrics, events, checkpoints or recipe.", valueName: "part"))
+  @Argument(help: ArgumentHelp("summary, metrics, diagnostics, events, checkpoints or recipe.", valueName: "part"))
   var part: InspectPart?
 
   @OptionGroup var export: ExportOptions
@@ -41,7 +42,7 @@ struct Inspect: ParsableCommand {
       return try export.write(Comparison.chart(of: run))
     }
     if let part {
-      try part.show(RunLookup.archive(given, in: place), isJSON: screen.json)
+      try part.show(RunLookup.archive(given, in: place), glyphs: glyphs, isJSON: screen.json)
       return
     }
     if screen.json {
@@ -84,8 +85,10 @@ struct Inspect: ParsableCommand {
     }
   }
 
+  /// The characters of pictures on standard output.
+  private var glyphs: Glyphs { screen.looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii) }
+
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {
-    let glyphs = screen.looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii)
     var dashboard = dashboard(of: events, layouts, mode, glyphs)
     dashboard.lacksMachine(because: "only a screen measures the machine")
     return dashboard.draw(size: TextTable.terminalSize ?? (120, 36), now: Date().timeIntervalSince1970).text

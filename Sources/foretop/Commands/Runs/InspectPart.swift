@@ -1,4 +1,4 @@
-// The parts of foretop inspect: summary, metrics, events, checkpoints, recipe, each as text and as JSON.
+// The parts of foretop inspect: summary, metrics, diagnostics, events, checkpoints, recipe, each as text and as JSON.
 import ArgumentParser
 import Dashboard
 import Export
@@ -9,14 +9,17 @@ import TerminalUI
 
 /// A part of a run that can be shown.
 enum InspectPart: String, ExpressibleByArgument, CaseIterable {
-  case summary, metrics, events, checkpoints, recipe
+  case summary, metrics, diagnostics, events, checkpoints, recipe
 
   /// Prints the part.
-  /// - Parameter isJSON: true prints one object (summary, recipe) or one object per line.
-  func show(_ archive: StoredRun, isJSON: Bool) throws {
+  /// - Parameters:
+  ///   - glyphs: the characters of pictures.
+  ///   - isJSON: true prints one object (summary, recipe) or one object per line.
+  func show(_ archive: StoredRun, glyphs: Glyphs, isJSON: Bool) throws {
     switch self {
     case .summary: try Self.showSummary(archive, isJSON: isJSON)
     case .metrics: try Self.showMetrics(archive, isJSON: isJSON)
+    case .diagnostics: try Self.showDiagnostics(archive, glyphs: glyphs, isJSON: isJSON)
     case .events: try Self.showEvents(archive, isJSON: isJSON)
     case .checkpoints: try Self.showCheckpoints(archive, isJSON: isJSON)
     case .recipe: print(isJSON ? archive.recipe.json.line : archive.recipe.yaml, terminator: isJSON ? "\n" : "")
@@ -75,10 +78,18 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
       return
     }
     let heads = first.losses.map(\.head)
-    let header = ["STEP", "TOKENS"] + heads.map { $0.name.uppercased() } + ["RATE", "GRADIENT", "TOKENS/S"]
-    let rows = shown.map { report in
-      [Figure.grouped(report.step), Figure.short(Double(report.tokens))]
-        + heads.map { head in Self.loss(of: head, in: report.losses) }
+    // What is trained in the place of the plain loss, and the entropy there.
+    let beside = [("TRAINED", \HeadLoss.trained), ("ENTROPY", \HeadLoss.entropy)].filter { _, path in
+      shown.contains { report in report.losses.contains { $0[keyPath: path] != nil } }
+    }
+    let header =
+      ["STEP", "TOKENS"] + heads.map { $0.name.uppercased() } + beside.map(\.0) + ["RATE", "GRADIENT", "TOKENS/S"]
+    let rows = shown.map { report -> [String] in
+      let further = beside.map { _, path -> String in
+        report.losses.compactMap { $0[keyPath: path] }.first.map { Figure.loss(Double($0)) } ?? ""
+      }
+      return [Figure.grouped(report.step), Figure.short(Double(report.tokens))]
+        + heads.map { head in Self.loss(of: head, in: report.losses) } + further
         + [
           Figure.rate(report.rate), Figure.loss(Double(report.gradientNorm)), Figure.short(report.tokensPerSecond),
         ]
@@ -96,6 +107,9 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     print("\n" + TextTable.text([heldOut] + rest, right: Set(0...heads.count)))
     if rest.count < evaluations.count {
       print("the last \(rest.count) of \(Figure.grouped(evaluations.count)) evaluations")
+    }
+    if evaluations.contains(where: { !$0.diagnostics.isEmpty }) {
+      print("“foretop inspect NAME diagnostics” has what measure.* measured")
     }
   }
 

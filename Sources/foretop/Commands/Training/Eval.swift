@@ -17,7 +17,25 @@ struct Eval: ParsableCommand {
       last window is left out. TOP's targets look past the end of a window where the text continues. Without --data, the \
       held-out part of the run's own corpus is used. --task scores multiple choice or last words instead, and \
       --speculative measures speculative decoding; docs/decoding.md describes both.
+
+      The numbers, with their names in --json:
+
+      \(HelpTable.text(numbers))
+
+      Diagnostics are not among them: a run measures them while it trains, if its recipe's measure.NAME asks for them, \
+      and “foretop inspect RUN diagnostics” and “foretop compare RUN --metric NAME” show them:
+
+      \(HelpTable.text(DiagnosticKind.families))
       """)
+
+  private static let numbers = [
+    (name: "loss", about: "mean cross-entropy of each head, nats"),
+    (name: "kl", about: "loss above the entropy of the targets, of heads that have such a floor (top)"),
+    (name: "accuracy", about: "share of right first choices, of heads that predict one token"),
+    (name: "order", about: "quality of TOP's rankings: ndcg8, tau, recall8, mrr"),
+    (name: "path", about: "of star graphs: shares of paths whose first 1, 2, … tokens are right"),
+    (name: "positions", about: "the number of positions with a next token"),
+  ]
 
   @OptionGroup var which: RunArgument
 

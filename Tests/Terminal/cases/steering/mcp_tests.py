@@ -44,7 +44,7 @@ def test_an_agent_reads_runs_and_changes_nothing():
         assert json.loads(listed)["step"] == 3, listed
         summary, _ = await call(session, "inspect_run", name="read")
         assert json.loads(summary)["state"] == "finished", summary
-        for part in ("metrics", "events", "checkpoints", "recipe"):
+        for part in ("metrics", "diagnostics", "events", "checkpoints", "recipe"):
             text, is_error = await call(session, "inspect_run", name="read", part=part)
             assert text and not is_error, (part, text)
         text, is_error = await call(session, "inspect_run", name="red")
