@@ -40,10 +40,7 @@ struct LossChart: Sendable {
     let covered = history.places.ranges(axis, x, width, covering: true)
     lines = tracks.map { track, pen in
       var line = LossLine(track: track, pen: pen)
-      line.smooth = ranges.map { range in
-        guard !range.isEmpty, !track.isOptional || track.losses.raw.summary(of: range).count > 0 else { return nil }
-        return track.losses.smooth.summary(of: range).mean
-      }
+      line.smooth = Self.values(of: track.losses, isOptional: track.isOptional, ranges)
       line.raw = covered.map { range in
         let summary = track.losses.raw.summary(of: range)
         return range.isEmpty || summary.count == 0 ? nil : summary
@@ -57,9 +54,7 @@ struct LossChart: Sendable {
     if let parent = history.left {
       let ranges = parent.ranges(axis, x, width)
       left = tracks.compactMap { track, _ in
-        parent.losses(of: track).map { losses in
-          ranges.map { $0.isEmpty ? nil : losses.smooth.summary(of: $0).mean }
-        }
+        parent.losses(of: track).map { Self.values(of: $0, isOptional: track.isOptional, ranges) }
       }
     }
     let evaluations = history.evaluations.places.ranges(axis, x, width)
@@ -67,6 +62,16 @@ struct LossChart: Sendable {
       let series = history.evaluations[.loss(head)]
       return HeldOutLine(
         head: head, style: style, values: evaluations.map { $0.isEmpty ? nil : series?.summary(of: $0).mean })
+    }
+  }
+
+  /// The smoothed values of a line: nil on columns without a step, or without a step that has the number.
+  private static func values(
+    of losses: SmoothedSeries, isOptional: Bool, _ ranges: [Range<Int>]
+  ) -> [Double?] {
+    ranges.map { range in
+      guard !range.isEmpty, !isOptional || losses.raw.summary(of: range).count > 0 else { return nil }
+      return losses.smooth.summary(of: range).mean
     }
   }
 
