@@ -108,7 +108,7 @@ private final class MadeUpTable {
       records: records, room: room.floats, threads: threads)
   }
 
-  func sort() { gradient.sort(positions: positions) }
+  func sort() { gradient.sort(positions: positions, threads: threads) }
 
   func norm() {
     let partial = UnsafeMutableRawPointer(picked[18].floats).assumingMemoryBound(to: Double.self)
@@ -196,7 +196,7 @@ extension Bench {
     let parts: [(name: String, bytes: Double, isGather: Bool, body: () -> Void)] = [
       ("forward: rows read at random", work.rowBytes, true, work.forward),
       ("backward: the same rows again", work.rowBytes, true, work.backward),
-      ("picks sorted by row, one thread", 0, false, work.sort), ("norm: rows' gradients", 0, false, work.norm),
+      ("picks sorted by row", 0, false, work.sort), ("norm: rows' gradients", 0, false, work.norm),
       ("update: weights and moments", work.updateBytes, false, work.update),
     ]
     var times = [Samples](repeating: Samples(), count: parts.count)

@@ -65,10 +65,12 @@ extension Transformer {
     let source = parameters.secondMoments
     block.withUnsafeMutableBufferPointer { buffer in
       let destination = buffer.baseAddress!
-      Team.split(layout.tensors.count, threads: threads) { _, range in
-        for tensor in layout.tensors[range] {
-          guard let place = tensor.secondMoment, tensor.offset + tensor.count <= count else { continue }
-          (destination + tensor.offset).update(from: source + place, count: tensor.count)
+      for tensor in layout.tensors {
+        guard let place = tensor.secondMoment, tensor.offset + tensor.count <= count else { continue }
+        // All threads on each: the table of a memory layer can have more numbers than all other tensors together.
+        Team.split(tensor.count, threads: threads, grain: 1024) { _, range in
+          (destination + tensor.offset + range.lowerBound).update(
+            from: source + place + range.lowerBound, count: range.count)
         }
       }
     }

@@ -54,7 +54,7 @@ extension Trainer {
   /// A tensor whose numbers are so many times as large as when they were last known to be sound has exploded.
   private static let explosion: Float = 30
   /// Steps between two looks at the sizes of tensors.
-  private static let sizesEvery = 50
+  static let sizesEvery = 50
 
   /// Acts on a step that was not taken, or on weights that are spoilt.
   /// - Returns: how the session ends, where it does.
@@ -244,26 +244,37 @@ extension Trainer {
     model.parameters.bringTablesUpToDate(threads: model.threads)
     let weights = model.parameters.weights
     let tensors = model.parameters.layout.tensors
-    var sizes = [Float](repeating: 0, count: tensors.count)
-    sizes.withUnsafeMutableBufferPointer { sizes in
-      let destination = sizes.baseAddress!
-      Team.split(tensors.count, threads: model.threads, grain: 1) { _, range in
-        for index in range {
-          let tensor = tensors[index]
-          var sum = SIMD8<Float>()
-          var rest: Float = 0
-          let start = weights + tensor.offset
-          let whole = tensor.count / 8 * 8
-          for place in stride(from: 0, to: whole, by: 8) {
-            let part = UnsafeRawPointer(start + place).loadUnaligned(as: SIMD8<Float>.self)
-            sum += part * part
-          }
-          for place in whole..<tensor.count { rest += start[place] * start[place] }
-          destination[index] = ((sum.sum() + rest) / Float(max(tensor.count, 1))).squareRoot()
-        }
+    // In pieces, since the table of a memory layer can have more numbers than all other tensors together.
+    let most = 1 << 20
+    var pieces: [(tensor: Int, start: UnsafeMutablePointer<Float>, count: Int)] = []
+    for (index, tensor) in tensors.enumerated() {
+      for first in stride(from: 0, to: tensor.count, by: most) {
+        pieces.append((index, weights + tensor.offset + first, min(most, tensor.count - first)))
       }
     }
-    return sizes
+    var sums = [Float](repeating: 0, count: pieces.count)
+    sums.withUnsafeMutableBufferPointer { sums in
+      let destination = sums.baseAddress!
+      Team.split(pieces.count, threads: model.threads, grain: 1) { [pieces] _, range in
+        for index in range { destination[index] = Self.squares(pieces[index].start, pieces[index].count) }
+      }
+    }
+    var squares = [Float](repeating: 0, count: tensors.count)
+    for (piece, sum) in zip(pieces, sums) { squares[piece.tensor] += sum }
+    return zip(tensors, squares).map { ($1 / Float(max($0.count, 1))).squareRoot() }
+  }
+
+  /// The sum of the squares of some numbers.
+  private static func squares(_ start: UnsafePointer<Float>, _ count: Int) -> Float {
+    var sum = SIMD8<Float>()
+    var rest: Float = 0
+    let whole = count / 8 * 8
+    for place in stride(from: 0, to: whole, by: 8) {
+      let part = UnsafeRawPointer(start + place).loadUnaligned(as: SIMD8<Float>.self)
+      sum += part * part
+    }
+    for place in whole..<count { rest += start[place] * start[place] }
+    return sum.sum() + rest
   }
 
   /// A tensor that is not finite, or far larger than when it was last known to be sound, in words.

@@ -147,9 +147,14 @@ import Testing
         expected[first + shape.preWidth + i] += Double(weight) * Double(picks.dPooled[t * shape.valueWidth + i])
       }
     }
-    let count = picks.rows.count
+    let (count, rows) = (picks.rows.count, picks.rows)
     picks.sorted { table in
-      #expect(largestError(gradient(shape, table), expected) < 1e-5, "\(Trial.note)")
+      let whole = gradient(shape, table)
+      #expect(largestError(whole, expected) < 1e-5, "\(Trial.note)")
+      for threads in [1, 2, 3, 7, shape.rows + 1] {
+        #expect(table.sort(positions: 30, threads: threads) == Set(rows).count)
+        #expect(gradient(shape, table).map(\.bitPattern) == whole.map(\.bitPattern), "\(threads) threads")
+      }
       #expect((0..<shape.rows).reduce(0) { $0 + table.count(of: $1) } == count)
       var bits: Set<UInt64> = []
       for threads in [1, 2, 3, 7] {

@@ -9,6 +9,8 @@ import Glibc
 package struct PostponedUpdates {
   /// The largest number of updates that a row lacks, and the number of updates that `history` holds.
   package static let most = 64
+  /// The largest number of updates that a row lacks when somebody is about to read the whole table.
+  package static let few = 8
 
   private let rows, width: Int
   /// [N, D_p + D_v] each: weights and both moments.
@@ -38,6 +40,9 @@ package struct PostponedUpdates {
       (applied + range.lowerBound).update(repeating: Int32(truncatingIfNeeded: count), count: range.count)
     }
   }
+
+  /// The largest number of updates that a row lacks now.
+  package var mostMissing: Int { (0..<rows).reduce(0) { max($0, count - Int(applied[$1])) } }
 
   // MARK: Bringing rows up to date
 
@@ -134,10 +139,14 @@ extension TableGradient {
   /// to date, so that a row lacks at most `PostponedUpdates.most` updates.
   /// - Parameters:
   ///   - postponed: its newest update is this one.
+  ///   - updates: how many updates bring all rows up to date: a power of two, at most `PostponedUpdates.most`.
   ///   - adam: that update.
   ///   - room: [threads, D_p + D_v] floats.
-  package func update(_ postponed: PostponedUpdates, adam: AdamW, room: UnsafeMutablePointer<Float>, threads: Int) {
-    let (width, count) = (shape.rowWidth, postponed.count)
+  package func update(
+    _ postponed: PostponedUpdates, within updates: Int = PostponedUpdates.most, adam: AdamW,
+    room: UnsafeMutablePointer<Float>, threads: Int
+  ) {
+    let (width, count, part) = (shape.rowWidth, postponed.count, updates - 1)
     Team.split(shape.rows, threads: threads) { worker, range in
       let g = room + worker * width
       for row in range {
@@ -150,7 +159,7 @@ extension TableGradient {
             w: postponed.w + first, g: g, m: postponed.m + first, v: postponed.v + first, rounded: nil, count: width,
             threads: 1)
           postponed.note(row: row)
-        } else if row % PostponedUpdates.most == count % PostponedUpdates.most {
+        } else if row & part == count & part {
           postponed.bringUpToDate(own: row, to: count)
         }
       }

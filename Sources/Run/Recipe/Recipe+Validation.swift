@@ -116,11 +116,10 @@ extension Recipe {
         "objective.mtp.schedule is \(mtp.schedule.rawValue), but objective.mtp.heads is 1: there are no weights to change"
     )
     require(
-      mtp.alone == 0 || (optimizer.kind == .adamw && model.memory.keys == 0),
-      of: ["objective.mtp.alone", "optimizer.kind", "model.memory.keys"],
+      mtp.alone == 0 || optimizer.kind == .adamw, of: ["objective.mtp.alone", "optimizer.kind"],
       else:
-        "objective.mtp.alone holds all other parameters still, which optimizer.kind muon and memory layers cannot: use "
-        + "adamw and model.memory.keys 0, or set objective.mtp.alone to 0")
+        "objective.mtp.alone holds all other parameters still, which optimizer.kind muon cannot: use adamw, or set "
+        + "objective.mtp.alone to 0")
     require(
       objective.jtp.weight == 0 || objective.ntp > 0, of: ["objective.jtp.weight", "objective.ntp"],
       else:

@@ -6,6 +6,8 @@ import Run
 struct MemoryTensors: Sendable {
   /// What their names begin with.
   let layer: String
+  /// Whether the layer is in an MTP head's block.
+  let isOfFurtherHead: Bool
   let keys, keyNorm, filter, table: Int
   /// Nil for product keys.
   let cores: Int?
@@ -34,8 +36,8 @@ struct MemoryLayers: Sendable {
     layers = network.memoryLayers.map { layer in
       let table = place(layer, "table")
       return MemoryTensors(
-        layer: layer, keys: place(layer, "keys").offset, keyNorm: place(layer, "key_norm").offset,
-        filter: place(layer, "filter").offset, table: table.offset,
+        layer: layer, isOfFurtherHead: place(layer, "keys").isOfFurtherHead, keys: place(layer, "keys").offset,
+        keyNorm: place(layer, "key_norm").offset, filter: place(layer, "filter").offset, table: table.offset,
         cores: memory.cores > 0 ? place(layer, "cores").offset : nil, tableSecondMoment: table.secondMoment ?? 0)
     }
   }

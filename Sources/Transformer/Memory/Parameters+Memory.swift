@@ -71,33 +71,51 @@ extension Parameters {
   func recordPicks(after positions: Int?) {
     withMemory { _, shared, arena in
       let progress = arena.progress(shared)
-      if let positions { progress[0] += positions } else { (progress[0], progress[1]) = (0, -1) }
+      if let positions { return progress[0] += positions }
+      (progress[0], progress[1]) = (0, -1)
+      for layer in shared.layers { arena.choice(of: layer).pointee.isFrozen = false }
     }
   }
 
-  /// Sorts the picks of the step by row, once; a table is sorted by one thread.
+  /// Makes the step that was recorded leave all tables as they are but those of MTP heads: their gradients count as 0.
+  func keepFurtherTables() {
+    withMemory { memory, shared, arena in
+      for (tensors, layer) in zip(memory.layers, shared.layers) {
+        arena.choice(of: layer).pointee.isFrozen = !tensors.isOfFurtherHead
+      }
+    }
+  }
+
+  /// Sorts the picks of the step by row, once: each table by one thread, or, where there are more threads than tables, by all.
   func sortPicks(_ shared: SharedMemory, _ arena: Arena, threads: Int) {
     let progress = arena.progress(shared)
     guard progress[1] != progress[0] else { return }
     let tables = tables(shared, arena)
+    func sort(_ table: Int, threads: Int) {
+      arena.choice(of: shared.layers[table]).pointee.picked = tables[table].sort(
+        positions: progress[0], threads: threads)
+    }
     StepPart.memory.measured {
-      Team.split(tables.count, threads: threads) { _, range in
-        for table in range {
-          arena.choice(of: shared.layers[table]).pointee.picked = tables[table].sort(positions: progress[0])
+      if tables.count < threads {
+        for table in tables.indices { sort(table, threads: threads) }
+      } else {
+        Team.split(tables.count, threads: threads) { _, range in
+          for table in range { sort(table, threads: 1) }
         }
       }
     }
     progress[1] = progress[0]
   }
 
-  /// The sum of all squares of the gradients of tables; 0 where there are none.
+  /// The sum of all squares of the gradients of tables that the step updates; 0 where there are none.
   func tableSquares(threads: Int) -> Double {
     var sum = 0.0
     withMemory { _, shared, arena in
       sortPicks(shared, arena, threads: threads)
       let partial = UnsafeMutableRawPointer(arena[shared.partial]).assumingMemoryBound(to: Double.self)
       StepPart.memory.measured {
-        for table in tables(shared, arena) {
+        for (table, layer) in zip(tables(shared, arena), shared.layers)
+        where !arena.choice(of: layer).pointee.isFrozen {
           sum += table.squares(room: arena[shared.rowRoom], partial: partial, threads: threads)
         }
       }

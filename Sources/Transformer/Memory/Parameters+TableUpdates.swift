@@ -4,20 +4,29 @@
 import Kernels
 
 extension Parameters {
-  /// Updates all tables by the gradients of the step that was recorded.
-  package func updateTables(_ adam: AdamW, threads: Int) {
+  /// Updates all tables by the gradients of the step that was recorded, but those that the step leaves as they are.
+  /// - Parameter updates: where updates are lazy, a row without picks gets them within so many: a power of two, at most
+  ///   `PostponedUpdates.most`.
+  package func updateTables(_ adam: AdamW, within updates: Int = PostponedUpdates.most, threads: Int) {
     withMemory { memory, shared, arena in
       sortPicks(shared, arena, threads: threads)
       let progress = arena.progress(shared)
+      for (tensors, layer) in zip(memory.layers, shared.layers) where arena.choice(of: layer).pointee.isFrozen {
+        view.postponed(tensors, layer, of: shared)?.bringUpToDate(threads: threads)
+      }
       arena.history(shared)[progress[4] % PostponedUpdates.most] = adam.factors
       progress[4] += 1
       let (room, width) = (arena[shared.rowRoom], memory.shape.rowWidth)
       for (index, table) in tables(shared, arena).enumerated() {
         let (tensors, layer) = (memory.layers[index], shared.layers[index])
-        if let postponed = view.postponed(tensors, layer, of: shared) {
-          let rows = arena.choice(of: layer).pointee.picked + memory.shape.rows / PostponedUpdates.most
+        let postponed = view.postponed(tensors, layer, of: shared)
+        if arena.choice(of: layer).pointee.isFrozen {
+          // This update is none of the table's: no row lacks it.
+          postponed?.begin(threads: threads)
+        } else if let postponed {
+          let rows = arena.choice(of: layer).pointee.picked + memory.shape.rows / updates
           StepPart.memory.measured(bytes: 24 * rows * width) {
-            table.update(postponed, adam: adam, room: room, threads: threads)
+            table.update(postponed, within: updates, adam: adam, room: room, threads: threads)
           }
         } else {
           StepPart.memory.measured(bytes: 24 * memory.shape.rows * width) {
@@ -28,7 +37,7 @@ extension Parameters {
         }
       }
       countPicks(shared, arena, threads: threads)
-      for (tensors, layer) in zip(memory.layers, shared.layers) {
+      for (tensors, layer) in zip(memory.layers, shared.layers) where !arena.choice(of: layer).pointee.isFrozen {
         let isFaster = arena.choice(of: layer).pointee.countStep(rows: memory.shape.rows)
         guard TableUpdates(rawValue: progress[5]) == .measured else { continue }
         setLazy(isFaster, tensors, layer, of: shared, arena, threads: threads)
@@ -57,6 +66,13 @@ extension Parameters {
         if let postponed = view.postponed(tensors, layer, of: shared) { body(postponed) }
       }
     }
+  }
+
+  /// The largest number of updates that a row of any table lacks.
+  package var mostPostponedUpdates: Int {
+    var most = 0
+    eachPostponed { most = max(most, $0.mostMissing) }
+    return most
   }
 
   // MARK: The choice

@@ -15,6 +15,8 @@ package enum TableUpdates: Int, Sendable {
 /// How one table is updated at present, and the numbers that decide it; all zeros at first.
 struct UpdateChoice {
   var isLazy = false
+  /// Whether the step that was recorded leaves the table as it is.
+  var isFrozen = false
   /// The number of rows that have picks in the step that was sorted last.
   var picked = 0
   /// The sum of these numbers, and the number of steps, since the last decision.

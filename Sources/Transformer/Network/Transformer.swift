@@ -243,8 +243,9 @@ package final class Transformer {
     }
   }
 
-  /// Makes all stored gradients 0 but those of the MTP heads' own tensors, so that nothing else learns.
+  /// Makes all gradients of the step 0 but those of the MTP heads' own tensors, so that nothing else learns.
   package func keepFurtherGradients() {
+    parameters.keepFurtherTables()
     for tensor in parameters.layout.tensors where tensor.hasStoredGradient && !tensor.isOfFurtherHead {
       (parameters.gradients + tensor.offset).update(repeating: 0, count: tensor.count)
     }

@@ -36,6 +36,11 @@ import Transformer
       $0.optimizer.kind = .muon
       $0.model.blocks = 2
     },
+    "heads that learn alone at first": {
+      $0.objective.top = 0
+      ($0.objective.mtp.heads, $0.objective.mtp.kind, $0.objective.mtp.alone) = (2, .sequential, 30)
+      $0.objective.mtp.weights = [0.3]
+    },
     "drawn inputs": {
       $0.data.drawn.share = 0.4
       $0.data.drawn.every = 7
@@ -50,6 +55,8 @@ import Transformer
     let sizes: [Float]
     /// Whether updates were lazy at the end, of each table.
     let areLazy: [Bool]
+    /// The largest number of updates that a row lacked after each step, before anything else was done.
+    let lacking: [Int: Int]
   }
 
   /// - Parameters:
@@ -66,9 +73,11 @@ import Transformer
       recipe: recipe, corpus: Tiny.corpus(recipe), from: checkpoint, threads: threads, name: "lazy")
     let requests = Mailbox<Request>()
     let log = Log()
+    var lacking: [Int: Int] = [:]
     func report(_ event: Event) {
       log.events.append(event)
       guard case .stepped(let report) = event else { return }
+      lacking[report.step] = trainer.model.parameters.mostPostponedUpdates
       if let updates = updates[report.step] { trainer.model.parameters.setTableUpdates(updates, threads: threads) }
       if report.step == 43 { trainer.noteSizes() }
       for line in commands[report.step] ?? [] {
@@ -82,7 +91,7 @@ import Transformer
       to: Trainer.Outlets(report: report, save: { checkpoint, _ in log.checkpoints.append(checkpoint) }))
     return LazyRun(
       log: log, last: trainer.checkpoint, sizes: trainer.guarded.soundSizes,
-      areLazy: trainer.model.parameters.lazyTables)
+      areLazy: trainer.model.parameters.lazyTables, lacking: lacking)
   }
 
   /// All bits of weights and moments.
@@ -138,6 +147,17 @@ import Transformer
       #expect(rest.log.steps.map(\.losses) == whole.log.steps[50...].map(\.losses))
       #expect(bits(rest.last) == bits(whole.last))
     }
+  }
+
+  @Test func `before whole tables are read, rows come up to date within few updates`() throws {
+    var recipe = Self.recipe
+    (recipe.steps, recipe.save.every, recipe.evaluate.every, recipe.sample.every) = (60, 40, 0, 0)
+    let run = try train(recipe, [0: .lazy])
+    // Whole tables are read for the checkpoints of steps 40 and 60, and by the test after step 43.
+    for step in [32, 52] { #expect(run.lacking[step]! > PostponedUpdates.few, "step \(step)") }
+    for step in [40, 60] { #expect((1..<PostponedUpdates.few).contains(run.lacking[step]!), "step \(step)") }
+    #expect(run.lacking[41] == 1)
+    expectEqual(run, try train(recipe, [0: .streamed]))
   }
 
   @Test(arguments: [1, 2])

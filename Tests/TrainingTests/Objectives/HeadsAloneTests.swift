@@ -27,20 +27,36 @@ struct HeadsAloneTests {
       })
   }
 
-  @Test func `heads learn alone at first, and nothing else moves until then`() throws {
-    let recipe = Self.recipe
+  @Test(arguments: [false, true])
+  func `heads learn alone at first, and nothing else moves until then`(hasMemory: Bool) throws {
+    var recipe = Self.recipe
+    if hasMemory {
+      recipe.model.memory.keys = 12
+      (recipe.model.memory.keyWidth, recipe.model.memory.top) = (8, 6)
+      (recipe.model.memory.valueWidth, recipe.model.memory.preWidth) = (12, 4)
+    }
+    try recipe.validate(source: "test")
     let (log, ending, _) = try Tiny.train(recipe)
     #expect(ending.reason == .finished)
     let first = try recipe.firstCheckpoint(
       tokenizer: TokenizerRecord(kind: "bytes", model: [], vocabulary: 256), threads: 2)
     let start = tensors(first)
-    let alone = tensors(try #require(log.checkpoints.first { $0.state.step == 4 }))
+    let saved = try #require(log.checkpoints.first { $0.state.step == 4 })
+    let alone = tensors(saved)
     let end = tensors(try #require(log.checkpoints.last { $0.state.step == 12 }))
     for (path, weights) in start {
       let isHead = path.hasPrefix("mtp/")
       #expect((alone[path]! != weights) == isHead, "\(path) after the heads' own steps")
       #expect(end[path]! != alone[path]!, "\(path) at the end")
     }
+    // What stays has no moments either: its first update is as small as that of a new network.
+    for tensor in saved.tensors where !tensor.path.hasSuffix("/filter/weight") {
+      for block in [saved.firstMoments, saved.secondMoments] {
+        let moments = block[tensor.offset..<tensor.offset + tensor.count]
+        #expect(moments.contains { $0 != 0 } == tensor.path.hasPrefix("mtp/"), "\(tensor.path)")
+      }
+    }
+    #expect(start.keys.count { $0.hasSuffix("/memory/table/weight") } == (hasMemory ? 3 : 0))
     let weights = log.steps.map { step in step.losses.map { Double($0.weight) } }
     for step in 0..<4 { #expect(weights[step] == [0, 1]) }
     for step in 4..<12 {
@@ -59,9 +75,13 @@ struct HeadsAloneTests {
     }
   }
 
-  @Test func `a run with such stages goes on from a checkpoint as if it had not stopped`() throws {
+  @Test(arguments: [0, 12])
+  func `a run with such stages goes on from a checkpoint as if it had not stopped`(keys: Int) throws {
     var recipe = Self.recipe
     recipe.objective.mtp.alone = 6
+    recipe.model.memory.keys = keys
+    (recipe.model.memory.keyWidth, recipe.model.memory.top) = (8, 6)
+    (recipe.model.memory.valueWidth, recipe.model.memory.preWidth) = (12, 4)
     let whole = try Tiny.train(recipe)
     for step in [4, 8] {
       let half = try #require(whole.log.checkpoints.first { $0.state.step == step })
@@ -83,6 +103,13 @@ struct HeadsAloneTests {
     #expect(seen == Set(try (0..<3).map { try corpus.training.tokens($0 * 16..<$0 * 16 + 16) }))
     recipe.data.windows = 1_000_000
     #expect(recipe.trained(of: corpus).count == corpus.training.count)
+  }
+
+  @Test func `Muon, which cannot hold parameters still, is refused`() throws {
+    var recipe = Self.recipe
+    recipe.optimizer.kind = .muon
+    let error = #expect(throws: UserError.self) { try recipe.validate(source: "test") }
+    #expect(error?.message.contains("which optimizer.kind muon cannot: use adamw") == true, "\(error?.message ?? "")")
   }
 
   @Test(arguments: ["objective.mtp.alone=3", "objective.mtp.schedule=sine"])
