@@ -123,6 +123,24 @@ import Testing
     }
   }
 
+  /// Of the specification's eleven tests the sixth: (−u, −v) is another choice.
+  @Test(arguments: [0, 1])
+  func `the other sign of the vectors that find candidates finds the best pairs of other keys`(index: Int) {
+    let shape = Self.shapes[index]
+    var dice = Dice(for: "signs")
+    var choice = Choice(shape, positions: 12, &dice)
+    let before = choice.picked()
+    choice.filter = choice.filter.map { -$0 }
+    for (t, heads) in choice.picked().enumerated() {
+      for (head, found) in heads.enumerated() {
+        let pairs = choice.pairs(t, head)
+        #expect(found.rows.sorted() == pairs.prefix(shape.top).map(\.row).sorted(), "\(Trial.note)")
+        // The keys with the largest sums are now those with the smallest: of both kinds there is one key a side at most.
+        #expect(found.rows.sorted() != before[t][head].rows.sorted(), "\(Trial.note)")
+      }
+    }
+  }
+
   /// Of the specification's eleven tests the fourth: C_i = e₁e₁ᵀ/h.
   @Test(arguments: [1, 2, 4])
   func `where cores are of rank one, picks are those of the vectors that find candidates`(cores: Int) {

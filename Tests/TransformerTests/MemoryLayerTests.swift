@@ -81,6 +81,47 @@ import Transformer
     }
   }
 
+  /// Of the specification's eleven tests the third: [cores, rank].
+  @Test(arguments: [(1, 3), (2, 2), (0, 1)])
+  func `where all pairs are picked, a layer is bilinear in both sides' scores, whatever finds candidates`(
+    cores: Int, rank: Int
+  ) throws {
+    let sizes = MemorySize(
+      keys: 4, keyWidth: 6, top: 16, candidates: 4, cores: cores, rank: rank, valueWidth: 12, preWidth: 5)
+    let c = NetworkCase(testDescription: "", width: 16, memory: sizes)
+    let rows = Rows(c, seed: 4)
+    let model = try network(c)
+    model.shake(3)
+    let losses = model.learn(rows, weights: c.weights)
+    let gradients = model.tensors(model.parameters.gradients)
+    let total = zip(losses, c.weights).reduce(0.0) { $0 + $1.0.loss / Double($1.0.positions) * Double($1.1) }
+    let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
+    func bilinear(_ tensors: [String: [Double]]) -> Double {
+      TransformerTests.loss(c, rows, tensors) { $0.memory?.layer.isBilinear = true }
+    }
+    #expect(abs(total - bilinear(tensors)) < 1e-5 * (1 + total))
+    var dice = Dice(for: "bilinear layers")
+    for (path, gradient) in gradients.sorted(by: { $0.key < $1.key }) where path.contains("/memory/") {
+      let rounding = 2e-6 + 4e-5 * Double(gradient.map(abs).max() ?? 0)
+      let i = Int.random(in: gradient.indices, using: &dice)
+      let slope = slope(
+        of: { values in
+          var changed = tensors
+          changed[path] = values
+          return bilinear(changed)
+        }, at: tensors[path]!, i)
+      #expect(abs(Double(gradient[i]) - slope) < rounding, "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
+    }
+    // Any u and v find all candidates.
+    for _ in 0..<3 {
+      for tensor in model.parameters.layout.tensors where tensor.description.role == .memoryFilter {
+        for (i, x) in dice.floats(tensor.count).enumerated() { model.parameters.weights[tensor.offset + i] = x }
+      }
+      #expect(model.learn(rows, weights: c.weights) == losses)
+      #expect(model.tensors(model.parameters.gradients) == gradients, "\(Trial.note)")
+    }
+  }
+
   @Test func `the sign of the vectors that find candidates decides what is found`() throws {
     let c = NetworkCase(testDescription: "", width: 16, memory: Self.sizes)
     let rows = Rows(c, seed: 4)
@@ -122,6 +163,10 @@ import Transformer
     let twin = ReferenceMemory(sizes)
     func deviation(_ y: [Double]) -> Double { (y.reduce(0) { $0 + $1 * $1 } / Double(y.count)).squareRoot() }
     let added = deviation(twin.output(x, width: 64) { tensors["\(layer)/memory/\($0)/weight"]! })
+    let scores = twin.pickedScores(x, width: 64) { tensors["\(layer)/memory/\($0)/weight"]! }
+    let mean = scores.reduce(0, +) / Double(scores.count)
+    #expect(scores.count == 200 * 12 * max(1, cores))
+    #expect((0.8...1.2).contains(mean), "the mean score is \(mean), \(Trial.note)")
     func product(_ x: [Double], _ name: String, _ k: Int) -> [Double] {
       Reference.product(x, tensors["\(layer)/mlp/\(name)/weight"]!, k)
     }
@@ -136,6 +181,43 @@ import Transformer
     #expect((0.6...1.6).contains(added / mlp), "memory \(added), MLP \(mlp), \(Trial.note)")
     let norms = ["query_norm", "key_norm"].map { tensors["\(layer)/memory/\($0)/weight"]! }
     #expect(norms[0] == norms[1] && norms[0].allSatisfy { $0 > 0.05 && $0 < 2 })
+  }
+
+  @Test func `where MTP heads learn alone, the gradient's norm is theirs, and the tables of others stay`() throws {
+    let c = NetworkCase(
+      testDescription: "", width: 16, objectives: NetworkCase.heads(3, top: false), weights: [0, 1, 1],
+      multiToken: .sequential, memory: Self.sizes)
+    let rows = Rows(c, seed: 4)
+    let model = try network(c)
+    model.shake(3)
+    let adam = AdamW(beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 0.01, clip: 1, step: 0)
+    /// The tables with their moments, by path.
+    func tables() -> [String: [Float]] {
+      var found: [String: [Float]] = [:]
+      for table in model.parameters.layout.tensors where table.description.role == .memoryTable {
+        for place in [
+          model.parameters.weights + table.offset, model.parameters.firstMoments + table.offset,
+          model.parameters.secondMoments + table.secondMoment!,
+        ] {
+          found[table.path, default: []] += Array(UnsafeBufferPointer(start: place, count: table.count))
+        }
+      }
+      return found
+    }
+    for isAlone in [true, false, true] {
+      _ = model.learn(rows, weights: c.weights)
+      let squares = model.tensors(model.parameters.gradients).mapValues { $0.doubles.reduce(0) { $0 + $1 * $1 } }
+      let own = squares.filter { $0.key.hasPrefix("mtp/") || !isAlone }
+      if isAlone { model.keepFurtherGradients() }
+      let expected = own.values.reduce(0, +).squareRoot()
+      let norm = model.gradientNorm()
+      #expect(expected > 0 && abs(norm - expected) < 1e-5 * expected, "norm \(norm), twin \(expected)")
+      let before = tables()
+      model.parameters.updateTables(adam, threads: c.threads)
+      for (path, after) in tables() {
+        #expect((after != before[path]!) == (path.hasPrefix("mtp/") || !isAlone), "\(path)")
+      }
+    }
   }
 
   @Test func `how rows are put into micro-batches changes a table's gradient only by what products round`() throws {

@@ -8,11 +8,15 @@ import Transformer
 
 @Suite struct TransformerTests {
   /// Σ weight × mean loss, in Double.
-  /// - Parameter base: the tensors by which weights that depend on the prediction are computed: those of before a change.
+  /// - Parameters:
+  ///   - base: the tensors by which weights that depend on the prediction are computed: those of before a change.
+  ///   - change: of the twin.
   static func loss(
-    _ c: NetworkCase, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil, base: [String: [Double]]? = nil
+    _ c: NetworkCase, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil, base: [String: [Double]]? = nil,
+    changing change: (inout ReferenceModel) -> Void = { _ in }
   ) -> Double {
     var model = twin(c, tensors)
+    change(&model)
     var still = twin(c, base ?? tensors)
     let isShaped =
       c.stage != nil && c.objectives.contains { if case .nextToken(let next) = $0 { next.isShaped } else { false } }

@@ -4,6 +4,8 @@ import Corpus
 import Run
 import Support
 import Testing
+import Training
+import Transformer
 
 @Suite struct FactsTests {
   /// The letters of which facts are made: two name a fact, and one is its value.
@@ -40,6 +42,25 @@ import Testing
     return recipe
   }
 
+  /// The same with a memory layer, and with an MLP that is wider by as many FLOPs.
+  private static func pair(seed: UInt64) -> (memory: Recipe, dense: Recipe) {
+    var (memory, dense) = (recipe(seed: seed), recipe(seed: seed))
+    memory.model.memory.keys = 32
+    memory.model.memory.keyWidth = 8
+    (memory.model.memory.top, memory.model.memory.candidates) = (8, 8)
+    (memory.model.memory.valueWidth, memory.model.memory.preWidth) = (16, 8)
+    dense.model.inner += 32
+    return (memory, dense)
+  }
+
+  @Test func `the two networks that are compared have equal FLOPs a token`() throws {
+    let pair = Self.pair(seed: 1)
+    let operations = try [pair.memory, pair.dense].map {
+      try RunPlan($0, vocabulary: 24, threads: 1).network.operationsPerToken
+    }
+    #expect(abs(operations[0] / operations[1] - 1) < 0.01, "\(operations)")
+  }
+
   /// The mean loss of the last 100 steps.
   private static func loss(_ recipe: Recipe, _ corpus: Corpus) throws -> Float {
     let losses = try Tiny.train(recipe, on: corpus).log.steps.map(\.total)
@@ -55,14 +76,8 @@ import Testing
       text: Self.text(facts: 100_000, seed: 1), for: Self.recipe(seed: 1), tokenizer: .characters)
     var differences: [Float] = []
     for seed: UInt64 in 1...4 {
-      var dense = Self.recipe(seed: seed)
-      var memory = dense
-      memory.model.memory.keys = 32
-      memory.model.memory.keyWidth = 8
-      (memory.model.memory.top, memory.model.memory.candidates) = (8, 8)
-      (memory.model.memory.valueWidth, memory.model.memory.preWidth) = (16, 8)
-      dense.model.inner += 32
-      differences.append(try Self.loss(memory, corpus) - Self.loss(dense, corpus))
+      let pair = Self.pair(seed: seed)
+      differences.append(try Self.loss(pair.memory, corpus) - Self.loss(pair.dense, corpus))
     }
     #expect(differences.reduce(0, +) < 0, "\(differences)")
   }
