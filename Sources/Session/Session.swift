@@ -212,7 +212,9 @@ package final class TrainingSession: Sendable {
       hub.tell(.progress($0, done: $1, total: $2))
     }
     try RunPlan(request.recipe, vocabulary: corpus.tokenizer.vocabulary, threads: request.threads)
-      .check(freeDisk: MachineUse.freeDisk(at: request.folder), of: request.folder)
+      .check(
+        freeDisk: MachineUse.freeDisk(at: request.folder), beside: StoredRun.replaceableBytes(in: request.folder),
+        of: request.folder)
     if let ranks = request.ranks {
       hub.tell(.preparing("waiting for \(ranks.count - 1) other ranks to open the text"))
       try ranks.begin(request, on: corpus)

@@ -1,4 +1,4 @@
-// The memory that a run will need, and whether this machine has so much.
+// The memory that a run will need, and whether this machine has so much. DiskPlan is the same for the disk.
 import Kernels
 import Run
 import Transformer
@@ -122,24 +122,6 @@ package struct RunPlan: Sendable {
         + advice(memory))
   }
 
-  /// Checks that the run's first checkpoint fits on the disk.
-  /// - Parameters:
-  ///   - bytes: that are free; nil where that is not known.
-  ///   - folder: of the run.
-  package func check(freeDisk bytes: Int?, of folder: String) throws(UserError) {
-    guard let bytes, bytes < checkpointBytes else { return }
-    var smaller = recipe
-    smaller.save.weightsOnly = true
-    let less = replanned(smaller)?.checkpointBytes ?? checkpointBytes
-    let advice =
-      less < checkpointBytes && less <= bytes
-      ? ", or set save.weightsOnly: true: without the moments of tables a checkpoint has \(Figure.bytes(less))" : ""
-    throw UserError(
-      .unavailable,
-      "a checkpoint of this run has \(Figure.bytes(checkpointBytes)), but \(Figure.bytes(bytes)) are free on the disk of "
-        + "\(folder): make room there, or choose another disk with --runs\(advice)")
-  }
-
   /// Checks that the run fits into this machine's available memory and the process's limits.
   package func checkMachine() throws(UserError) {
     if let memory = MachineMemory.current { try check(memory) }
@@ -208,7 +190,7 @@ package struct RunPlan: Sendable {
   }
 
   /// The plan of a changed recipe.
-  private func replanned(_ changed: Recipe) -> RunPlan? {
+  func replanned(_ changed: Recipe) -> RunPlan? {
     try? RunPlan(changed, vocabulary: network.configuration.vocabulary, threads: network.threads, ranks: ranks)
   }
 

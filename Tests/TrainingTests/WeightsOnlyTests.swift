@@ -1,4 +1,4 @@
-// Checkpoints that leave out the moments of memory layers' tables, and disks that hold no checkpoint.
+// Checkpoints that leave out the moments of memory layers' tables.
 import Foundation
 import Run
 import Testing
@@ -59,24 +59,11 @@ import Testing
     #expect(try step(dense, from: other) == nil)
   }
 
-  @Test func `a plan knows the size, and a disk that holds no checkpoint is refused with the numbers`() throws {
+  @Test func `a plan knows the size`() throws {
     let full = try RunPlan(Self.recipe(leaves: false), vocabulary: 256, threads: 1)
     let less = try RunPlan(Self.recipe(), vocabulary: 256, threads: 1)
     let table = 24 * 24 * 16
     #expect(full.checkpointBytes - less.checkpointBytes == 8 * table)
     #expect(full.bytes - less.bytes == 8 * table, "the copy in memory is smaller, too")
-    try full.check(freeDisk: full.checkpointBytes, of: "runs/a")
-    try full.check(freeDisk: nil, of: "runs/a")
-    var large = Self.recipe(leaves: false)
-    large.model.memory.keys = 2000
-    let plan = try RunPlan(large, vocabulary: 256, threads: 1)
-    let error = #expect(throws: UserError.self) { try plan.check(freeDisk: 500 << 20, of: "runs/a") }
-    let message = error?.message ?? ""
-    for words in ["769 MB", "524 MB are free", "runs/a", "save.weightsOnly: true", "has 257 MB"] {
-      #expect(message.contains(words), "“\(words)” is missing: \(message)")
-    }
-    // Where that would not be enough, it is no advice.
-    let other = #expect(throws: UserError.self) { try plan.check(freeDisk: 1 << 20, of: "runs/a") }
-    #expect(other?.message.contains("weightsOnly") == false, "\(other?.message ?? "")")
   }
 }

@@ -57,6 +57,13 @@ package struct Checkpoint: Sendable {
 
   /// Bytes of all numbers.
   package var numberBytes: Int { 4 * (weights.count + firstMoments.count + secondMoments.count + drawing.count) }
+
+  /// Bytes of a checkpoint's file beside its numbers and its tokenizer, about.
+  /// - Parameter datasets: the tensors of all its blocks.
+  package static func usualOverhead(datasets: Int) -> Int { 32_768 + 2048 * datasets }
+
+  /// The same at most: so much room is reserved.
+  package static func mostOverhead(datasets: Int) -> Int { 1_048_576 + 8192 * datasets }
 }
 
 extension Recipe {

@@ -179,6 +179,18 @@ package struct StoredRun: Sendable {
     try CheckpointFolder(folder).list().map(\.step)
   }
 
+  /// Bytes of the files in a run's folder that a session goes on with or replaces: metrics, and the checkpoints that nobody saved by
+  /// hand and no other run has.
+  package static func replaceableBytes(in folder: String) -> Int {
+    let (files, checkpoints) = (RunFolder(folder), CheckpointFolder(folder))
+    let steps = ((try? checkpoints.list()) ?? []).map(\.step).filter { checkpoints.keptName(of: $0) == nil }
+    return ([files.file, files.journal, files.before] + steps.map { checkpoints.path(of: $0) }).reduce(0) { sum, path in
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_nlink == 1 else { return sum }
+      return sum + Int(status.st_blocks) * 512
+    }
+  }
+
   /// Finished checkpoints, oldest first.
   package func checkpoints() throws -> [CheckpointSummary] { try CheckpointFolder(folder).list() }
 

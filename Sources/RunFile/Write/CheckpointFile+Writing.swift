@@ -188,8 +188,8 @@ extension CheckpointFile {
 
   /// The most bytes that a checkpoint's file takes.
   private static func size(of checkpoint: Checkpoint) -> Int {
-    checkpoint.numberBytes + checkpoint.tensors.count * blocks(of: checkpoint.recipe).count * 8192
-      + checkpoint.tokenizer.model.count + 1 << 20
+    checkpoint.numberBytes + checkpoint.tokenizer.model.count
+      + Checkpoint.mostOverhead(datasets: checkpoint.tensors.count * blocks(of: checkpoint.recipe).count)
   }
 
   /// - Throws: `UserError` naming the first tensor with a number that is not finite.

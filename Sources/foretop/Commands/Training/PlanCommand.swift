@@ -1,4 +1,4 @@
-// foretop plan: the memory, operations and time that a recipe needs.
+// foretop plan: the memory, disk, operations and time that a recipe needs.
 import ArgumentParser
 import Benchmark
 import Corpus
@@ -11,7 +11,7 @@ import Transformer
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Prints what a recipe needs: parameters, memory, FLOPs, time.",
+    abstract: "Prints what a recipe needs: parameters, memory, disk, FLOPs, time.",
     discussion: """
       Neither a network nor a tokenizer is trained. The time is an estimate: for some seconds, one block, a part of \
       the heads and a part of the update are measured at the recipe's shapes, on made-up tokens. The exit status is 69 \
@@ -71,7 +71,8 @@ struct PlanPage {
   private typealias Line = (what: String, value: String, about: String)
 
   var text: String {
-    [parameterLines, memoryLines, operationLines, diagnosticLines, stepLines].filter { !$0.isEmpty }.map { lines in
+    [parameterLines, memoryLines, diskLines, operationLines, diagnosticLines, stepLines].filter { !$0.isEmpty }.map {
+      lines in
       lines.map { line in
         line.what.padding(toLength: 24, withPad: " ", startingAt: 0)
           + String(repeating: " ", count: max(0, 12 - line.value.count)) + line.value
@@ -110,6 +111,8 @@ struct PlanPage {
     [("memory", Figure.bytes(plan.bytes), machine)]
       + plan.memory.map { ("  \($0.name)", Figure.bytes($0.bytes), $0.about) }
   }
+
+  private var diskLines: [Line] { [("disk, at most", Figure.bytes(plan.disk.bytes), plan.disk.words)] }
 
   private var operationLines: [Line] {
     let drawn = plan.drawingOperations
@@ -205,6 +208,13 @@ struct PlanPage {
           plan.network.parametersByPart.map { ($0.part, .integer($0.count)) }, \.rawValue,
           total: .integer(plan.network.parameters.parameters))),
       JSON.Member("memory", .object(memory)),
+      JSON.Member(
+        "disk",
+        .object([
+          JSON.Member("total", .integer(plan.disk.bytes)), JSON.Member("checkpoint", .integer(plan.disk.checkpoint)),
+          JSON.Member("checkpoints", .integer(plan.disk.checkpoints)),
+          JSON.Member("metrics", .integer(plan.disk.metrics)),
+        ])),
     ]
     if plan.network.parameters.tableBytesPerToken > 0 {
       members += [

@@ -52,11 +52,11 @@ class SmallDisk:
 
 def options(disk, name, *more):
     return [PROGRAM, "train", "tiny", "--name", name, "--runs", disk.folder, "--data", TEXT, "--threads", "1",
-            "--steps", "1000000", "--set", "evaluate.every=0", "--set", "sample.every=0", *more]
+            "--steps", "50000", "--set", "evaluate.every=0", "--set", "sample.every=0", *more]
 
 
 def test_a_full_disk_makes_the_run_wait_and_room_lets_it_go_on():
-    with SmallDisk("full", 24) as disk:
+    with SmallDisk("full", 48) as disk:
         log = os.path.join(FOLDER, "full.log")
         with open(log, "w") as file:
             process = subprocess.Popen(
@@ -86,7 +86,7 @@ def test_a_full_disk_makes_the_run_wait_and_room_lets_it_go_on():
 
 
 def test_a_full_disk_is_said_on_the_screen():
-    with SmallDisk("screen", 24) as disk:
+    with SmallDisk("screen", 48) as disk:
         with Terminal(disk.command(options(disk, "a", "--set", "save.every=0")), 100, 30) as terminal:
             terminal.wait_for(lambda terminal: (terminal.step or 0) >= 3)
 
@@ -109,7 +109,7 @@ def test_a_full_disk_is_said_on_the_screen():
 def test_a_run_whose_only_copy_the_disk_refuses_still_listens():
     # As where a checkpoint is so large that there is one copy of it alone.
     alone = {**os.environ, "FORETOP_ONE_COPY": "1"}
-    with SmallDisk("alone", 24) as disk:
+    with SmallDisk("alone", 48) as disk:
         log = os.path.join(FOLDER, "alone.log")
         with open(log, "w") as file:
             process = subprocess.Popen(
@@ -300,23 +300,42 @@ def test_a_second_writer_is_refused():
         assert terminal.finish() == 143
 
 
-def test_a_run_whose_first_checkpoint_does_not_fit_is_refused_with_the_numbers():
-    tables = ["--set", "model.memory.keys=200", "--set", "model.memory.valueWidth=32", "--set", "model.memory.preWidth=16"]
-    with SmallDisk("refused", 24) as disk:
+def test_a_run_whose_checkpoints_do_not_fit_is_refused_with_the_numbers():
+    def tables(keys):
+        return ["--set", f"model.memory.keys={keys}", "--set", "model.memory.valueWidth=32", "--set", "model.memory.preWidth=16"]
+
+    with SmallDisk("refused", 32) as disk:
         log = os.path.join(FOLDER, "refused.log")
 
-        def attempt(name, *more):
+        def attempt(name, steps, *more):
             arguments = options(disk, name, "--headless", *more)
-            arguments[arguments.index("--steps") + 1] = "2"
+            arguments[arguments.index("--steps") + 1] = str(steps)
             with open(log, "w") as file:
                 status = subprocess.run(
                     disk.command(arguments), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                     timeout=PATIENCE).returncode
             return status, open(log).read()
 
-        status, said = attempt("a", *tables)
-        assert status == 69 and re.search(r"a checkpoint of this run has \d+ MB, but \d+ MB are free on the disk of", said), said
-        assert "save.weightsOnly: true" in said, said
+        # One checkpoint is too large.
+        numbers = r"this run needs \d+ MB on the disk, for a checkpoint of \d+ MB and [\d.]+ MB of metrics, but \d+ MB are free on the disk of"
+        status, said = attempt("a", 2, *tables(200))
+        assert status == 69 and re.search(numbers, said), said
+        assert "or set save.weightsOnly: true" in said, said
         assert not os.path.exists(os.path.join(disk.inside, "a")), "nothing is left of it"
-        status, said = attempt("b", *tables, "--set", "save.weightsOnly=true")
+        # One would fit, and as many as are there at once do not.
+        often = [*tables(72), "--set", "save.every=10"]
+        status, said = attempt("b", 40, *often)
+        assert status == 69 and "4 checkpoints of" in said and "the newest 3, and one that is being written" in said, said
+        assert "or set save.keep: 1: then it needs" in said and not os.path.exists(os.path.join(disk.inside, "b")), said
+        status, said = attempt("b", 40, *often, "--set", "save.keep=1")
+        assert status == 0 and "saved checkpoints/" in said, said
+        kept = [name for name in os.listdir(os.path.join(disk.inside, "b", "checkpoints")) if name.endswith(".h5")]
+        assert kept == ["000000040.h5"], kept
+        # A run that goes on has some of its files already.
+        resumed = subprocess.run(
+            disk.command([PROGRAM, "resume", "b", "--runs", disk.folder, "--headless", "--steps", "60"]),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        shutil.rmtree(os.path.join(disk.inside, "b"))
+        status, said = attempt("c", 2, *tables(200), "--set", "save.weightsOnly=true")
         assert status == 0 and "saved checkpoints/" in said, said

@@ -42,6 +42,11 @@ def test_a_plan_says_what_a_run_takes():
         assert page["parameters"].pop("total") == sum(page["parameters"].values())
         peak = peak_memory(train(f"plan-{name}", "--headless", "--steps", "2", *options))
         assert 0.8 * total < peak < 1.1 * total, f"{name}: {peak >> 20} MiB taken, {total >> 20} MiB planned: {memory}"
+        disk = page["disk"]
+        (step,) = checkpoints(f"plan-{name}")
+        size = os.path.getsize(os.path.join(RUNS, f"plan-{name}", "checkpoints", f"{step:09}.h5"))
+        assert 0.9 * disk["checkpoint"] < size < 1.05 * disk["checkpoint"], f"{name}: {size} bytes written, planned: {disk}"
+        assert disk["total"] > disk["checkpoints"] * disk["checkpoint"] + disk["metrics"], disk
         assert state(f"plan-{name}")["parameters"] == sum(page["parameters"].values())
 
 
