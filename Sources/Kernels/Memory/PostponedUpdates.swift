@@ -3,7 +3,6 @@
 // (AdamWFactors): the row comes to the same bits, but goes through memory once instead of once in each step.
 // Letters: N rows of D_p + D_v elements.
 import COpenMP
-import Glibc
 
 /// A table whose rows may lack updates. A view: valid as long as the memory is.
 package struct PostponedUpdates {
@@ -72,7 +71,7 @@ package struct PostponedUpdates {
   @inline(never)
   private func bringUpToDate(shared row: Int, to all: Int32) {
     let counter = applied + row
-    var waits = 0
+    var turns = WaitingTurns()
     while true {
       let before = foretop_counter(counter)
       if before == all { return }
@@ -81,9 +80,8 @@ package struct PostponedUpdates {
         foretop_set_counter(counter, all)
         return
       }
-      // Another thread makes the updates, and may have lost its core meanwhile.
-      waits += 1
-      if waits % 256 == 0 { _ = sched_yield() } else { foretop_pause() }
+      // Another thread makes the updates.
+      turns.take()
     }
   }
 

@@ -20,18 +20,21 @@ extension Attention {
     let queries: UnsafeMutablePointer<UInt32>  // words of a tile's Q along its rows [tile, hs]
     let dOutput: UnsafeMutablePointer<UInt32>  // words of a tile's dO along its rows [tile, hs]
     let left: UnsafeMutablePointer<UInt32>  // words of an operand A that has to be a copy [tile, stride or h]
+    // Where threads share a group on the way back, of the first one: for all of them.
+    let dQueries: UnsafeMutablePointer<Float>  // [T, hs]
+    let progress: UnsafeMutableRawPointer  // a TeamProgress, a counter a block
   }
 
   /// Where a worker's memory has its parts, in bytes from its beginning.
   struct ScratchLayout {
     let scores, dWeights, weights, dScores, sums, dKeys, dValues, dots, running: Int
-    let keysByWidth, valuesByWidth, keys, values, queries, dOutput, left: Int
+    let keysByWidth, valuesByWidth, keys, values, queries, dOutput, left, dQueries, progress: Int
     let tile: Int
     /// Row strides: of scores, of words along h, and of what is as wide as a head (hs).
     let stride, widthStride, headStride: Int
     let bytes: Int
 
-    init(_ c: Configuration, precision: Precision) {
+    init(_ c: Configuration, precision: Precision, cut: AttentionCut?) {
       var layout = ArenaLayout()
       tile = min(c.context, tileQueries)
       stride = Attention.spread(min(c.context, blockKeys))
@@ -53,6 +56,8 @@ extension Attention {
       queries = layout.place(PackedOperands.count(tile, precision) * headStride, width: 4)
       dOutput = layout.place(PackedOperands.count(tile, precision) * headStride, width: 4)
       left = layout.place(tile * max(stride, headStride), width: 4)
+      dQueries = layout.place(cut == nil ? 0 : c.context * headStride, width: 4)
+      progress = layout.place(TeamProgress.bytes(cut?.blocks ?? 0), width: 1)
       bytes = layout.bytes
     }
   }
@@ -71,6 +76,6 @@ extension Attention {
         factor: floats(layout.running) + 2 * layout.tile),
       keysByWidth: words(layout.keysByWidth), valuesByWidth: words(layout.valuesByWidth), keys: words(layout.keys),
       values: words(layout.values), queries: words(layout.queries), dOutput: words(layout.dOutput),
-      left: words(layout.left))
+      left: words(layout.left), dQueries: floats(layout.dQueries), progress: base + layout.progress)
   }
 }

@@ -11,6 +11,8 @@ struct Attention {
   let precision: Precision
   let threads: Int
   let scratchLayout: ScratchLayout
+  /// How threads share groups on the way back; nil where each takes whole groups.
+  let cut: AttentionCut?
 
   /// Query rows of a tile, where the context has as many, and keys of a block: few enough that the scores of both, and
   /// their gradients, stay in a core's second-level cache. A block is a whole number of tiles.
@@ -21,11 +23,18 @@ struct Attention {
   /// Whole vectors, and one more, so that rows do not share cache sets.
   static func spread(_ columns: Int) -> Int { wholeVectors(columns) + 16 }
 
-  init(_ configuration: Configuration, precision: Precision, threads: Int) {
+  /// - Parameter rows: that go back; nil where nothing does.
+  init(_ configuration: Configuration, precision: Precision, threads: Int, rows: Int? = nil) {
     self.configuration = configuration
     self.precision = precision
     self.threads = threads
-    scratchLayout = ScratchLayout(configuration, precision: precision)
+    let cut = Self.sharing(configuration, threads: threads, rows: rows)
+    scratchLayout = ScratchLayout(configuration, precision: precision, cut: cut)
+    self.cut = cut
+  }
+
+  private static func sharing(_ c: Configuration, threads: Int, rows: Int?) -> AttentionCut? {
+    rows.flatMap { AttentionCut(groups: $0 * c.keyValueHeads, context: c.context, threads: threads) }
   }
 
   /// What scores cost as a matrix would that every token is multiplied with: queries · keys and weights · values, over half
@@ -33,8 +42,9 @@ struct Attention {
   static func scoreWeights(_ c: Configuration) -> Int { c.queryWidth * (c.context + 1) }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
-  static func scratchSize(_ c: Configuration, precision: Precision, threads: Int) -> Int {
-    ScratchLayout(c, precision: precision).bytes * threads
+  /// - Parameter rows: that go back; nil where nothing does.
+  static func scratchSize(_ c: Configuration, precision: Precision, threads: Int, rows: Int? = nil) -> Int {
+    ScratchLayout(c, precision: precision, cut: sharing(c, threads: threads, rows: rows)).bytes * threads
   }
 
   /// Scores, or their gradients: C [m, n] = A [m, h] · Bᵀ, as far as keys are seen.
@@ -88,10 +98,13 @@ struct Attention {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
     let layout = scratchLayout
-    Team.split(rows * c.heads, threads: threads) { worker, pairs in
+    let tiles = tiles
+    Team.run(threads) { worker in
+      let own = Self.tiles(of: worker, threads: threads, pairs: rows * c.heads, tiles: tiles)
+      if own.isEmpty { return }
       let scratch = scratch(base, worker: worker)
       var laidOut = -1
-      for pair in pairs {
+      for pair in own.lowerBound / tiles...(own.upperBound - 1) / tiles {
         let (row, head) = (pair / c.heads, pair % c.heads)
         let group = head / (c.heads / c.keyValueHeads)
         if laidOut != row * c.keyValueHeads + group {
@@ -104,7 +117,8 @@ struct Attention {
         }
         let q = place(qkv, row: row, stride: inStride, column: head * c.headWidth)
         let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
-        for first in Swift.stride(from: 0, to: c.context, by: tileRows) {
+        for tile in own.clamped(to: pair * tiles..<(pair + 1) * tiles) {
+          let first = (tile - pair * tiles) * tileRows
           let m = min(tileRows, c.context - first)
           let firstRow = pair * c.context + first
           attend(

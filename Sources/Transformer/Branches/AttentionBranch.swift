@@ -25,7 +25,8 @@ struct AttentionPlaces: BranchPlaces {
     dAttended = layout.passing(trained * c.queryWidth, room.precision)
     let part = layout.part
     layout.part = .attention
-    let bytes = Attention.scratchSize(c, precision: room.precision, threads: room.threads)
+    let bytes = Attention.scratchSize(
+      c, precision: room.precision, threads: room.threads, rows: room.isTrained ? room.rows : nil)
     scratch = layout.floats((bytes + 3) / 4).asOperand
     layout.part = .working
     angles = layout.floats(c.style.learnsPositions ? 0 : c.context * c.headWidth)
@@ -82,7 +83,7 @@ struct AttentionBranch: Branch {
     threads = site.products.threads
     rows = site.rows.count
     isTurned = !c.style.learnsPositions
-    attention = Attention(c, precision: precision, threads: threads)
+    attention = Attention(c, precision: precision, threads: threads, rows: site.isTrained ? rows : nil)
     norm = site.norm(names.attentionNorm)
     into = try site.linear(names.attentionIn[0], out: c.queryWidth + 2 * c.keyWidth, in: c.width)
     out = try site.linear(names.attentionOut, out: c.width, in: c.queryWidth)
