@@ -103,6 +103,31 @@ package struct Parameters: ~Copyable {
     self.momentShares = momentShares
   }
 
+  /// Has each thread write a zero into the pages of the elements that it updates (AdamW's division of a tensor), before anyone else
+  /// uses them: on a machine with several memories (NUMA), the kernel takes a page from the memory next to the thread that writes
+  /// to it first. A checkpoint's numbers, which one thread copies, lie there too. Call this once, after `init`.
+  func touch(threads: Int) {
+    for tensor in layout.tensors {
+      var places = [(start: UnsafeMutableRawPointer(weights + tensor.offset), width: 4)]
+      if let rounded, tensor.offset < layout.stored { places.append((rounded + 2 * tensor.offset, 2)) }
+      if isTrained {
+        if tensor.hasStoredGradient { places.append((UnsafeMutableRawPointer(gradients + tensor.offset), 4)) }
+        // Of moments that processes divide, most are never used here.
+        if momentShares == 1 {
+          places.append((UnsafeMutableRawPointer(firstMoments + tensor.offset), 4))
+          if let second = tensor.secondMoment { places.append((UnsafeMutableRawPointer(secondMoments + second), 4)) }
+        }
+      }
+      Team.split(tensor.count, threads: threads, grain: 16) { _, range in
+        for (start, width) in places {
+          let (own, bytes) = (start + width * range.lowerBound, width * range.count)
+          for page in stride(from: 0, to: bytes, by: 4096) { own.storeBytes(of: 0, toByteOffset: page, as: UInt8.self) }
+          own.storeBytes(of: 0, toByteOffset: bytes - 1, as: UInt8.self)
+        }
+      }
+    }
+  }
+
   /// What was allocated.
   var bytes: Int {
     weightBlock.bytes + gradientBlock.bytes + (firstMomentBlock.bytes + secondMomentBlock.bytes) / momentShares

@@ -24,6 +24,7 @@ package final class Transformer {
     let parameters = try Parameters(
       plan.parameters, precision: plan.precision, isTrained: plan.isTrained, shared: plan.sharedMemory,
       momentShares: plan.momentShares)
+    parameters.touch(threads: plan.threads)
     let view = parameters.view
     // Shards of one thread each leave the team at one.
     defer { Team.resize(to: plan.threads) }
