@@ -128,6 +128,7 @@ extension Bench {
       about: [
         "NTP on two blocks of “small” (width 384, vocabulary 8192, context 256, 16 rows), one number changed at a time",
         "when the context changes, the rows change too: a step always has 4096 tokens; medians of \(scalingRounds) rounds",
+        "context of 1 row: a step is one row of so many tokens; key/value heads: of 6 heads, with one row of 4096 tokens",
       ],
       columns: [
         .column("key", "changed"), .column("value", "to"), .column("precision", "in"),
@@ -176,7 +177,25 @@ extension Bench {
           workload.configuration.inner = (value * 8 / 3 + 63) / 64 * 64
         }
       ),
-      ("rows", isQuick ? [1, 4, 16, 64] : [1, 2, 4, 8, 16, 32, 64], { workload, _, value in workload.rows = value }),
+      (
+        "rows", isQuick ? [1, 3, 4, 16, 64] : [1, 2, 3, 4, 5, 8, 16, 17, 32, 64],
+        { workload, _, value in workload.rows = value }
+      ),
+      (
+        "context of 1 row", isQuick ? [1024, 4096] : [256, 512, 1024, 2048, 4096],
+        { workload, _, value in
+          workload.configuration.context = value
+          workload.rows = 1
+        }
+      ),
+      (
+        "key/value heads", isQuick ? [1, 6] : [1, 2, 3, 6],
+        { workload, _, value in
+          workload.configuration.context = 4096
+          workload.configuration.keyValueHeads = value
+          workload.rows = 1
+        }
+      ),
       ("threads", Array(Set([1, 2, threads])).sorted(), { _, threads, value in threads = value }),
       (
         "vocabulary", isQuick ? [256, 8192, 32_000] : [256, 1024, 4096, 8192, 16_384, 32_000],

@@ -28,7 +28,7 @@ struct BenchCommand: ParsableCommand {
     ("parts", "the time of a step of “small” by part, each compared with its own limit"),
     ("reading", "prefill of 1000 tokens at once, compared with one token at a time"),
     ("decoding", "tokens written one after the other, compared with the memory bandwidth"),
-    ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
+    ("scaling", "tokens/s by context, width, rows, the length of a single row, threads and vocabulary"),
     ("memory", "peak memory"),
     ("memory-layer", "the table of a memory layer: reading rows and updating them, compared with the memory bandwidth"),
     ("table-updates", "the table's updates, streamed and lazy, for steps of few and of many tokens"),
