@@ -57,10 +57,11 @@ extension Recipe {
   /// - Parameters:
   ///   - firstRow: the number in a micro-batch of the first row that the network takes.
   ///   - owned: ranges whose moments are kept here, where other processes keep the others; nil for all.
+  ///   - ranks: processes that train the network together, each with `rows` rows.
   /// - Throws: `UserError` when the recipe's numbers do not describe a network, or memory is short.
   func network(
     vocabulary: Int, rows: Int, firstRow: Int = 0, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?,
-    momentShares: Int = 1, owning owned: [Range<Int>]? = nil
+    momentShares: Int = 1, owning owned: [Range<Int>]? = nil, ranks: Int = 1
   ) throws -> Transformer {
     try Team.require(threads)
     do {
@@ -70,7 +71,7 @@ extension Recipe {
         NetworkPlan(
           configuration, rows: rows, precision: try operandPrecision(), threads: threads,
           isTrained: isTrained, optimizer: optimizer.kind, microBatches: isTrained ? batch.accumulation : 1,
-          momentShares: momentShares))
+          momentShares: momentShares, ranks: ranks))
       if let checkpoint { try network.restore(checkpoint, momentsIn: owned) }
       return network
     } catch let error as TransformerError {

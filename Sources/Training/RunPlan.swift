@@ -24,7 +24,7 @@ package struct RunPlan: Sendable {
       network = try NetworkPlan(
         recipe.configuration(vocabulary: vocabulary), rows: recipe.batch.rows / ranks,
         precision: try recipe.operandPrecision(), threads: threads, optimizer: recipe.optimizer.kind,
-        microBatches: recipe.batch.accumulation, momentShares: recipe.momentShares(ranks: ranks))
+        microBatches: recipe.batch.accumulation, momentShares: recipe.momentShares(ranks: ranks), ranks: ranks)
     } catch let error as TransformerError {
       throw UserError(error)
     }

@@ -121,7 +121,7 @@ package final class Trainer {
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: plan.network.rows,
       firstRow: plan.network.rows * (ranks?.rank ?? 0), threads: threads, isTrained: true, from: checkpoint,
-      momentShares: plan.network.momentShares, owning: owned)
+      momentShares: plan.network.momentShares, owning: owned, ranks: plan.ranks)
     let drawing =
       recipe.data.drawn.isOn
       ? try Drawing(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads, lookahead: recipe.lookahead)

@@ -32,6 +32,23 @@ def test_the_same_ranks_give_the_same_bits_and_a_replay_says_so():
     assert steps("againa") == steps("againoptimizera"), "divided moments change nothing"
 
 
+def test_memory_layers_learn_from_the_picks_of_all_ranks():
+    memory = [word for key, value in (("keys", 24), ("keyWidth", 8), ("top", 4), ("valueWidth", 12), ("preWidth", 5))
+              for word in ("--set", f"model.memory.{key}={value}")]
+    run(train("tables", *ROWS, *memory, "--steps", "10", "--headless"))
+    for turn in ("a", "b"):
+        run(mpirun(2, train("tables" + turn, *ROWS, *memory, "--steps", "10", "--headless")))
+    assert steps("tablesa") == steps("tablesb") and len(steps("tablesa")) == 10
+    difference = largest_difference(steps("tablesa"), steps("tables"))
+    assert difference <= 1e-4, difference
+    # Rank 0 has counted the picks of both.
+    one, two = ([event["memory"]["used"] for event in events(name, "heldout")] for name in ("tables", "tablesa"))
+    assert largest_difference(one, two) <= 1e-2, f"{one}, and {two}"
+    assert "the same" in run(mpirun(2, command("replay", "tablesa"))).stdout
+    refused = run(mpirun(2, train("divided", *ROWS, *memory, "--set", "ranks.sharding=optimizer", "--headless")), status=64)
+    assert refused.stderr.count("model.memory.keys 24") == 1, refused.stderr
+
+
 def test_a_replay_by_another_number_of_ranks_is_refused_with_the_reason():
     run(mpirun(2, train("two", *ROWS, "--steps", "5", "--headless")))
     for arguments in (command("replay", "two"), mpirun(4, command("replay", "two"))):

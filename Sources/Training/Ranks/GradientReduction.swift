@@ -84,13 +84,18 @@ extension RankWorker {
 
   /// Gets the parts of the others, and sends them the own one.
   fileprivate func gather(_ parts: [Range<Int>], _ block: UnsafeMutablePointer<Float>) throws(UserError) {
+    try beginGathering(parts, block)
+    try settle()
+  }
+
+  /// Begins that; others may follow before all of them are settled.
+  func beginGathering(_ parts: [Range<Int>], _ block: UnsafeMutablePointer<Float>) throws(UserError) {
     let own = parts[link.rank]
     for other in others {
       let part = parts[other]
       if !part.isEmpty { try link.begin(.receive(from: other, block + part.lowerBound, bytes: 4 * part.count)) }
       if !own.isEmpty { try link.begin(.send(to: other, block + own.lowerBound, bytes: 4 * own.count)) }
     }
-    try settle()
   }
 
   /// The same with bf16 on the way. Where all ranks get the sum, all have it rounded, its owner too: their weights stay equal.

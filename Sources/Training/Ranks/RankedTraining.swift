@@ -12,6 +12,8 @@ final class RankedTraining {
   private var units: GradientUnits { reduction.units }
   /// The parts of the parameters that this rank adds up.
   let owned: [Range<Int>]
+  /// Of a step.
+  private let microBatches: Int
   /// The rate that rank 0 gave with its last order; not used by rank 0.
   var orderedRate = 0.0
 
@@ -23,6 +25,7 @@ final class RankedTraining {
     reduction = GradientReduction(
       ranks, units, isRounded: recipe.ranks.transport == .bf16, isSharded: isSharded)
     owned = units.owned(by: ranks.rank)
+    microBatches = recipe.batch.accumulation
   }
 
   /// The positions of a step that count, of all ranks.
@@ -54,13 +57,34 @@ final class RankedTraining {
     _ model: Transformer, _ sums: inout [LossSum], failure: UserError?
   ) throws(UserError) -> Double {
     try reduction.finish(model.parameters.gradients)
+    try gatherPicks(model)
     let square = model.parameters.gradientSquares(in: owned, threads: model.threads)
     let all = try shared([square] + sums.flatMap(\.words), failure)
     for head in sums.indices {
       sums[head] = LossSum()
       for words in all { sums[head].add(LossSum(words[(1 + head * LossSum.wordCount)...])) }
     }
-    return all.reduce(0) { $0 + $1[0] }.squareRoot()
+    // Gradients of tables are made from all records, and are the same on every rank.
+    return (all.reduce(0) { $0 + $1[0] } + model.parameters.tableSquares(threads: model.threads)).squareRoot()
+  }
+
+  /// Gives every rank the records of all ranks' picks in this step; nothing without memory layers.
+  /// - Throws: `UserError` when a rank is lost.
+  private func gatherPicks(_ model: Transformer) throws(UserError) {
+    nonisolated(unsafe) let blocks = model.parameters.pickRecordBlocks
+    guard !blocks.isEmpty else { return }
+    let (count, microBatches, positions) = (ranks.count, microBatches, model.rows * model.configuration.context)
+    ranks.begin { worker throws(UserError) in
+      for block in blocks {
+        let numbers = positions * block.numbers
+        for microBatch in 0..<microBatches {
+          let firsts = (0..<count).map { (microBatch * count + $0) * numbers }
+          try worker.beginGathering(firsts.map { $0..<$0 + numbers }, block.start)
+        }
+      }
+      try worker.settle()
+    }
+    try ranks.finish()
   }
 
   /// Gives every rank the weights that the others have updated.

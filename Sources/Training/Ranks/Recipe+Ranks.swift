@@ -15,11 +15,11 @@ extension Recipe {
         "batch.rows \(batch.rows) cannot be divided among \(ranks) ranks: start \(fitting.joined(separator: ", ")) of them with "
           + "mpirun -n, or set batch.rows to \(rows)")
     }
-    guard model.memory.keys == 0 else {
+    guard model.memory.keys == 0 || self.ranks.sharding == .none else {
       throw UserError(
         .usage,
-        "a network with memory layers (model.memory.keys \(model.memory.keys)) is trained by one process: the gradients of their "
-          + "tables are not exchanged between ranks. Start it without mpirun, or set model.memory.keys to 0")
+        "ranks.sharding optimizer divides AdamW's moments, but not those of memory layers' tables (model.memory.keys "
+          + "\(model.memory.keys)), which every rank updates: set ranks.sharding to none, or model.memory.keys to 0")
     }
     guard !shapesNextToken else {
       throw UserError(

@@ -19,7 +19,7 @@ package struct Configuration: Sendable, Equatable {
   /// How the heads for tokens further ahead are built; nil where there are none.
   package var multiToken: MultiToken?
   /// The number in the micro-batch of the first row that this network takes, where other processes take other rows: dropout goes
-  /// by the number.
+  /// by the number, and records of memory layers' picks have their place by it.
   package var firstRow = 0
 
   package init(

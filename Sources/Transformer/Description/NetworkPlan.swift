@@ -45,6 +45,8 @@ package struct NetworkPlan: Sendable {
   let sharedMemory: SharedMemory?
   /// How many processes divide the optimizer's moments.
   package let momentShares: Int
+  /// Processes that train this network together, each with as many rows of a micro-batch.
+  package let ranks: Int
 
   /// - Parameters:
   ///   - rows: rows of `configuration.context` tokens in a micro-batch.
@@ -54,11 +56,12 @@ package struct NetworkPlan: Sendable {
   ///   - optimizer: what updates the parameters, for which moments are kept.
   ///   - microBatches: of a step, whose picks of memory layers are kept until the update.
   ///   - momentShares: how many processes divide the optimizer's moments; each keeps one share of them.
+  ///   - ranks: processes that train this network together, each with `rows` rows of a micro-batch.
   /// - Throws: `TransformerError.shape` when the shape does not work out.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
     shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw, microBatches: Int = 1,
-    momentShares: Int = 1
+    momentShares: Int = 1, ranks: Int = 1
   ) throws {
     try configuration.check()
     guard rows >= 1, threads >= 1 else {
@@ -68,7 +71,8 @@ package struct NetworkPlan: Sendable {
       shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true,
       "there is one shard of all threads, or one of at least a row for each thread")
     let parameters = ParameterLayout(configuration.shape, optimizer: optimizer)
-    let positions = isTrained ? microBatches * rows * configuration.context : 0
+    // Picks of memory layers are those of all processes: see `pickRecordBlocks`.
+    let positions = isTrained ? microBatches * ranks * rows * configuration.context : 0
     if let picks = configuration.memory?.picks, positions > Int(Int32.max) / picks {
       throw TransformerError.shape(
         "a step of \(positions) tokens picks \(picks) rows a token of each memory layer, more than can be counted: make "
@@ -86,6 +90,7 @@ package struct NetworkPlan: Sendable {
     self.threads = threads
     self.isTrained = isTrained
     self.momentShares = momentShares
+    self.ranks = ranks
     self.parameters = parameters
     self.shards = all
     self.chunk = chunk

@@ -81,7 +81,7 @@ struct MemoryLayer {
   /// d: of the stream.
   let width: Int
   let threads: Int
-  /// Of the shard, and its first one in the micro-batch.
+  /// Of the shard, and its first one in the micro-batch of all processes.
   let positions: Int
   private let firstPosition: Int
   private let products: MemoryProducts
@@ -101,7 +101,7 @@ struct MemoryLayer {
     precision = site.precision
     threads = site.products.threads
     positions = site.rows.count * c.context
-    firstPosition = site.rows.lowerBound * c.context
+    firstPosition = (c.firstRow + site.rows.lowerBound) * c.context
     queryNorm = site.parameters.affine("\(site.layer)/memory/query_norm").weight
     let floats = ProductShape.Operand(stride: shape.sides * shape.keyWidth, precision: .fp32)
     query = try site.linear(

@@ -67,7 +67,7 @@ extension Parameters {
   // MARK: In a step
 
   /// Begins the records of a step's picks, or goes on to those of the next micro-batch.
-  /// - Parameter positions: of the micro-batch that was recorded; nil before the first.
+  /// - Parameter positions: of the micro-batch that was recorded, with those of other processes; nil before the first.
   func recordPicks(after positions: Int?) {
     withMemory { _, shared, arena in
       let progress = arena.progress(shared)
@@ -107,8 +107,9 @@ extension Parameters {
     progress[1] = progress[0]
   }
 
-  /// The sum of all squares of the gradients of tables that the step updates; 0 where there are none.
-  func tableSquares(threads: Int) -> Double {
+  /// The sum of all squares of the gradients of tables that the step updates; 0 where there are none. The records of all
+  /// positions must be there.
+  package func tableSquares(threads: Int) -> Double {
     var sum = 0.0
     withMemory { _, shared, arena in
       sortPicks(shared, arena, threads: threads)

@@ -17,6 +17,8 @@ package final class Transformer {
   package let lookahead: Int
   /// Whether embeddings that Fetch reads learn from it.
   private let learnsComingTokens: Bool
+  /// Rows of a micro-batch, with those of other processes.
+  private let rowsOfAll: Int
 
   /// Allocates everything and makes every product; weights are zero until `initialize` or a checkpoint sets them.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
@@ -31,6 +33,7 @@ package final class Transformer {
     shards = try plan.shards.indices.map { try Shard($0, of: plan, parameters: view) }
     (configuration, precision, rows, threads) = (plan.configuration, plan.precision, plan.rows, plan.threads)
     self.parameters = parameters
+    rowsOfAll = plan.rows * plan.ranks
     lookahead = max(
       configuration.multiToken == .sequential ? plan.parameters.furtherSections.count : 0,
       configuration.joint?.heads.count ?? 0)
@@ -212,7 +215,7 @@ package final class Transformer {
       )
     }
     inTurn(batch) { $0.backwardTables($1, noise: noise, into: parameters.view, threads: threads) }
-    parameters.recordPicks(after: rows * c.context)
+    parameters.recordPicks(after: rowsOfAll * c.context)
   }
 
   private func backward(

@@ -29,8 +29,17 @@ import Transformer
     }
   }
 
-  private func expectClose(_ a: [[Double]], _ b: [[Double]], within tolerance: Double, _ what: String) {
-    #expect(a.count == b.count && !a.isEmpty, "\(what)")
+  /// How often rows of memory layers' tables were picked.
+  private func use(_ log: Log) -> [[Double]] {
+    // Not a number where no step was counted before.
+    func number(_ x: Float) -> Double { x.isNaN ? -1 : Double(x) }
+    return log.evaluations.flatMap { $0.memories.map { [number($0.used), number($0.entropy), number($0.most)] } }
+  }
+
+  private func expectClose(
+    _ a: [[Double]], _ b: [[Double]], within tolerance: Double, _ what: String, isThere: Bool = true
+  ) {
+    #expect(a.count == b.count && a.isEmpty != isThere, "\(what)")
     for (x, y) in zip(a.joined(), b.joined()) {
       #expect(abs(x - y) <= tolerance * max(1, abs(y)), "\(what): \(x) is not \(y)")
     }
@@ -38,7 +47,7 @@ import Transformer
 
   /// Networks whose gradients come about in different orders.
   enum Shape: String, CaseIterable {
-    case plain, order, parallel, sequential, tied, dropout, accumulated, recomputed, muon
+    case plain, order, parallel, sequential, tied, dropout, accumulated, recomputed, muon, memory
 
     var recipe: Recipe {
       var recipe = Tiny.recipe
@@ -63,6 +72,11 @@ import Transformer
       case .accumulated: recipe.batch.accumulation = 3
       case .recomputed: recipe.model.recompute = .block
       case .muon: recipe.optimizer.kind = .muon
+      case .memory:
+        recipe.batch.accumulation = 2
+        recipe.model.memory.keys = 24
+        (recipe.model.memory.keyWidth, recipe.model.memory.top) = (8, 4)
+        (recipe.model.memory.valueWidth, recipe.model.memory.preWidth) = (12, 5)
       }
       return recipe
     }
@@ -73,10 +87,13 @@ import Transformer
     let one = try Tiny.train(shape.recipe, threads: 1)
     let many = try Tiny.train(shape.recipe, ranks: ranks)
     #expect(many.errors.isEmpty && many.ending?.reason == .finished)
-    // Muon turns small differences of a gradient into larger ones of a direction.
-    let tolerance = shape == .muon ? 1e-4 : 1e-6
-    expectClose(numbers(many.log), numbers(one.log), within: tolerance, "\(shape) steps")
-    expectClose(heldOut(many.log), heldOut(one.log), within: shape == .muon ? 1e-3 : 1e-5, "\(shape) held out")
+    // Muon turns small differences of a gradient into larger ones of a direction; a memory layer may pick another of two rows whose
+    // scores are nearly the same.
+    let isRough = shape == .muon || shape == .memory
+    expectClose(numbers(many.log), numbers(one.log), within: isRough ? 1e-4 : 1e-6, "\(shape) steps")
+    expectClose(heldOut(many.log), heldOut(one.log), within: isRough ? 1e-3 : 1e-5, "\(shape) held out")
+    // Picks of all ranks are counted.
+    expectClose(use(many.log), use(one.log), within: 1e-2, "\(shape) use of tables", isThere: shape == .memory)
     #expect(many.log.steps.map(\.tokens) == one.log.steps.map(\.tokens))
     for rank in 1..<ranks { #expect(many.weights[rank] == many.weights[0], "rank \(rank) has other weights") }
   }
@@ -95,6 +112,26 @@ import Transformer
     #expect(heldOut(first.log) == heldOut(second.log), "seed \(seed)")
     #expect(first.checkpoint?.weights == second.checkpoint?.weights)
     for rank in 1..<4 { #expect(first.weights[rank] == first.weights[0], "rank \(rank) has other weights") }
+  }
+
+  @Test func `tables of memory layers are the same on all ranks, also where rows get their updates late`() throws {
+    var recipe = Shape.memory.recipe
+    // A step picks at most a sixteenth of the rows, and there are more steps than decide on late updates.
+    recipe.model.memory.keys = 128
+    recipe.steps = 40
+    (recipe.evaluate.every, recipe.save.every) = (10, 20)
+    let seed = Trial.seed
+    let first = try Tiny.train(recipe, ranks: 4, seed: seed)
+    #expect(first.errors.isEmpty && first.log.steps.count == 40, "seed \(seed)")
+    for rank in 1..<4 { #expect(first.weights[rank] == first.weights[0], "rank \(rank) has other weights") }
+    let second = try Tiny.train(recipe, ranks: 4, seed: seed &+ 1000)
+    #expect(numbers(first.log) == numbers(second.log), "seed \(seed)")
+    // Another session brings all rows up to date in between.
+    let start = try #require(first.log.checkpoints.first)
+    let rest = try Tiny.train(recipe, ranks: 4, from: start)
+    #expect(numbers(rest.log) == Array(numbers(first.log).dropFirst(20)))
+    #expect(rest.checkpoint?.weights == first.checkpoint?.weights)
+    #expect(rest.checkpoint?.secondMoments == first.checkpoint?.secondMoments)
   }
 
   @Test func `divided moments change nothing to the bit`() throws {
@@ -255,6 +292,13 @@ import Transformer
     recipe.optimizer.kind = .muon
     #expect(throws: UserError.self) { try recipe.require(ranks: 2) }
     try recipe.require(ranks: 1)
+    recipe.optimizer.kind = .adamw
+    try recipe.require(ranks: 2)
+    recipe.model.memory.keys = 16
+    let divided = try #require(throws: UserError.self) { try recipe.require(ranks: 2) }
+    #expect(divided.message.contains("model.memory.keys 16"), "\(divided)")
+    recipe.ranks.sharding = .none
+    try recipe.require(ranks: 2)
     let together = try Tiny.train(Tiny.recipe, ranks: 3)
     #expect(together.errors.count == 3 && together.errors[2]?.message.contains("batch.rows 4") == true)
   }

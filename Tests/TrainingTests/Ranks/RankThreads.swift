@@ -1,6 +1,7 @@
 // Several ranks as threads of one process: what they exchange goes from memory to memory, as late as a seeded dice wants it.
 import Corpus
 import Foundation
+import Kernels
 import Run
 import Support
 import Synchronization
@@ -122,6 +123,8 @@ extension Tiny {
     let result = Mutex(Together())
     let threads = try (0..<count).map { rank in
       try WorkerThread("rank \(rank)", stackSize: 1 << 24) {
+        // As the trainer's thread of a session.
+        Team.flushSubnormals()
         do {
           let ranks = try Ranks { () throws(UserError) in ThreadLink(rank, hub) }
           defer { ranks.close() }
@@ -166,6 +169,9 @@ extension Trainer {
   /// The weights as they are.
   var currentWeights: [Float] {
     let parameters = model.parameters.layout.count
+    Team.flushSubnormals()
+    defer { Team.keepSubnormals() }
+    model.parameters.bringTablesUpToDate(threads: model.threads)
     return Array(UnsafeBufferPointer(start: model.parameters.weights, count: parameters))
   }
 }
