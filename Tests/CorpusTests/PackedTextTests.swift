@@ -141,6 +141,43 @@ struct PackedTextTests {
     #expect(corpus.files == 1 && corpus.notices.contains { $0.contains("a.jsonl") && $0.contains("left out") })
   }
 
+  @Test func `it is told how much is read, of all files together`() throws {
+    let long = String(repeating: SampleText.verses(50), count: 400)
+    var paths = try (1...3).map { try folder.write("\($0).txt", long) }
+    paths.append(try gzip("packed.txt.gz", [long]))
+    try folder.write("texts/a.txt", "plain")
+    let picture: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    try folder.write("texts/b.png", picture + [UInt8](repeating: 1, count: 5000))
+    let files = paths + [folder.path + "/texts/a.txt", folder.path + "/texts/b.png"]
+    paths.append(folder.path + "/texts")
+    var told: [[Int]] = []
+    let texts = try TextFiles(at: paths) { told.append([$0, $1]) }
+    #expect(texts.files.map(\.path) == Array(files.dropLast()))
+    // Bytes on the disk, also of what is packed or left out.
+    var total = 0
+    for file in files { total += try Data(contentsOf: URL(filePath: file)).count }
+    #expect(told.last == [total, total])
+    let done = told.map { $0[0] }
+    #expect(done == done.sorted() && told.allSatisfy { $0[1] == total && (0...total).contains($0[0]) })
+    var kinds: [SetupWork] = []
+    let source = Corpus.Source(
+      paths: paths, kind: .sentencepiece, vocabulary: 350, heldOut: 0, context: 2, cache: folder.cache)
+    _ = try Corpus(opening: source) { _ in
+    } progress: { work, done, total in
+      if done == total, kinds.last != work { kinds.append(work) }
+    }
+    #expect(kinds.first == .texts && kinds.last == .tokens, "\(kinds)")
+  }
+
+  @Test func `of many damaged files, some are named and the others counted`() throws {
+    for number in 100..<160 { try folder.write("texts/\(number).jsonl", "{oops}") }
+    try folder.write("texts/plain.txt", "plain")
+    let texts = try TextFiles(at: [folder.path + "/texts"])
+    #expect(texts.files.count == 1 && texts.notices.count == 51)
+    #expect(texts.notices.first?.contains("100.jsonl") == true)
+    #expect(texts.notices.last == "10 more files were left out, with a reason each")
+  }
+
   // MARK: Parts
 
   private func tokenizers() throws -> [Tokenizer] {

@@ -11,6 +11,7 @@ struct SetupTests {
 
   @Test(arguments: [
     (SetupWork.tokenizer, 4096, "tokenizer", "pieces/s"), (.tokens, 40_000_000, "tokens", "MB/s"),
+    (.texts, 40_000_000, "reading", "MB/s"),
     (.weights, 400_000_000, "weights", "M weights/s"),
   ]) func `each part of setting up has a bar, a rate and the time left`(
     work: SetupWork, total: Int, name: String, rate: String

@@ -15,7 +15,7 @@ extension Corpus {
       let cache = Cache(folder: source.cache, spare: source.spareCache)
       let texts = try cache.texts(at: source.paths)
       let tokenizer = try cache.tokenizer(
-        for: texts, source, { _ in }, pieces: { _, _ in })
+        for: texts, source, { _ in }, reading: { _ in }, pieces: { _, _ in })
       return (tokenizer.vocabulary, source.kind == .characters ? "the characters of the text" : source.model)
     }
   }

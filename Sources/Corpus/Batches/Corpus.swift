@@ -31,7 +31,8 @@ package struct Corpus: Sendable {
   /// - Parameters:
   ///   - tokenizer: a checkpoint's tokenizer; nil uses the one that `source` describes.
   ///   - report: receives a sentence without a full stop before each long operation.
-  ///   - progress: receives how much of how much is done, of the tokenizer and of the tokens.
+  ///   - progress: receives how much of how much is done, of reading texts, of the tokenizer and of the tokens. Threads call it, one at
+  ///     a time.
   /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit
   ///   the tokenizer, a damaged model.
   package init(
@@ -97,12 +98,16 @@ package struct Corpus: Sendable {
     _ progress: (SetupWork, Int, Int) -> Void
   ) throws(CorpusError) -> Opened {
     let cache = Cache(folder: source.cache, spare: source.spareCache)
-    let texts = try cache.texts(at: source.paths)
+    let texts = try cache.texts(at: source.paths) { progress(.texts, $0, $1) }
     let tokenizer: Tokenizer
     if let restored {
       tokenizer = restored
     } else {
-      tokenizer = try cache.tokenizer(for: texts, source, report) { progress(.tokenizer, $0, $1) }
+      tokenizer = try cache.tokenizer(for: texts, source, report) {
+        progress(.texts, $0, texts.size)
+      } pieces: {
+        progress(.tokenizer, $0, $1)
+      }
     }
     let name = Self.name(of: source.paths, files: texts.files.count)
     let (all, census) = try cache.tokens(

@@ -2,11 +2,14 @@
 
 extension Cache {
   /// The text files at paths. Files that are as they were at an earlier start are not read.
-  /// - Throws: as `TextFiles.init(at:before:)`.
-  func texts(at paths: [String]) throws(CorpusError) -> TextFiles {
+  /// - Parameter progress: as that of `TextFiles.init(at:before:progress:)`.
+  /// - Throws: as that one.
+  func texts(
+    at paths: [String], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws(CorpusError) -> TextFiles {
     let key = KnownTexts.key(paths)
     let before = file(key, "texts").flatMap(KnownTexts.init) ?? KnownTexts()
-    let texts = try TextFiles(at: paths, before: before)
+    let texts = try TextFiles(at: paths, before: before, progress: progress)
     if texts.known.texts != before.texts { keepQuietly(key, "texts", texts.known.bytes) }
     return texts
   }

@@ -82,17 +82,20 @@ final class Cache {
   }
 
   /// The tokenizer that `source` describes.
+  /// - Parameters:
+  ///   - reading: receives how many bytes of the texts are read, where they are read for it.
+  ///   - pieces: receives how many pieces of how many are trained.
   func tokenizer(
-    for texts: TextFiles, _ source: Corpus.Source, _ report: (String) -> Void,
+    for texts: TextFiles, _ source: Corpus.Source, _ report: (String) -> Void, reading: (_ done: Int) -> Void,
     pieces: (_ done: Int, _ total: Int) -> Void
   ) throws(CorpusError) -> Tokenizer {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
     case .tokens: preconditionFailure("token files are opened without a text")
     case .graph: throw Corpus.noGraphs
-    case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
+    case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts, reading))
     case .sentencepiece where source.model.isEmpty:
-      return try trained(on: texts, vocabulary: source.vocabulary, report, pieces)
+      return try trained(on: texts, vocabulary: source.vocabulary, report, reading, pieces)
     case .bpe where source.model.isEmpty:
       throw CorpusError(
         .usage,
@@ -211,7 +214,8 @@ final class Cache {
   }
 
   private func trained(
-    on texts: TextFiles, vocabulary: Int, _ report: (String) -> Void, _ pieces: (_ done: Int, _ total: Int) -> Void
+    on texts: TextFiles, vocabulary: Int, _ report: (String) -> Void, _ reading: (_ done: Int) -> Void,
+    _ pieces: (_ done: Int, _ total: Int) -> Void
   ) throws(CorpusError) -> Tokenizer {
     var key = Digest()
     key.add(field: "sentencepiece")
@@ -227,10 +231,16 @@ final class Cache {
 
     report("training a tokenizer of \(vocabulary) pieces on \(quantity(texts.size, spaced: false))B")
     var sample = TrainingSample(total: texts.size)
+    var (done, pace) = (0, ReadingPace())
     for file in texts.files {
-      try file.forEachPiece { piece, _ in sample.add(piece, isLast: false) }
+      try file.forEachPiece { piece, _ in
+        sample.add(piece, isLast: false)
+        done += piece.count
+        if pace.isDue() { reading(done) }
+      }
       sample.endFile()
     }
+    reading(texts.size)
     let model = try sample.model(vocabulary: vocabulary) { pieces($0, vocabulary) }
     _ = try keep(hash, "model", width: 1) { append, _ throws(CorpusError) in
       try model.withUnsafeBufferPointer { elements throws(CorpusError) in try append(UnsafeRawBufferPointer(elements)) }
@@ -238,8 +248,9 @@ final class Cache {
     return try Tokenizer(kind: .sentencepiece, model: model)
   }
 
-  private func characters(of texts: TextFiles) throws(CorpusError) -> [UInt8] {
+  private func characters(of texts: TextFiles, _ reading: (_ done: Int) -> Void) throws(CorpusError) -> [UInt8] {
     var census = CharacterCensus()
+    var (done, pace) = (0, ReadingPace())
     for file in texts.files {
       var rest: [UInt8] = []
       var place = CharacterPlace()
@@ -252,9 +263,12 @@ final class Cache {
       try file.forEachPiece { piece, _ throws(CorpusError) in
         rest.append(contentsOf: piece)
         try add(rest.withUnsafeBytes(\.wholeScalars))
+        done += piece.count
+        if pace.isDue() { reading(done) }
       }
       try add(rest.count)
     }
+    reading(texts.size)
     return census.model
   }
 

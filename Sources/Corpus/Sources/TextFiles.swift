@@ -89,40 +89,53 @@ struct TextFiles: Sendable {
   /// Bytes of all files.
   var size: Int { files.reduce(0) { $0 + $1.size } }
 
-  /// Finds and examines the files at paths.
-  /// - Parameter before: what an earlier start found; nil examines all files, and leaves `known` empty.
+  /// A file that may have a text.
+  private struct TextCandidate: Sendable {
+    let path: String
+    /// Bytes on the disk.
+    let size: Int
+    /// True for a file that was named, false for one of a folder.
+    let isNamed: Bool
+  }
+
+  /// Finds and examines the files at paths, several files at a time.
+  /// - Parameters:
+  ///   - before: what an earlier start found; nil examines all files, and leaves `known` empty.
+  ///   - progress: receives how many bytes of all files on the disk are done: about ten times a second, and at the end. Threads call
+  ///     it, one at a time.
   /// - Throws: `CorpusError` missing, unreadable or empty, with the path.
-  init(at paths: [String], before: KnownTexts? = nil) throws(CorpusError) {
+  init(
+    at paths: [String], before: KnownTexts? = nil, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws(CorpusError) {
     self.before = before
     guard !paths.isEmpty else {
       throw CorpusError(.usage, "no text was named; put the paths of text files or folders into data.paths")
     }
+    var candidates: [TextCandidate] = []
+    var ends: [Int] = []
     for path in paths {
-      switch try Self.type(of: path) {
-      case S_IFDIR:
-        let before = files.count
-        var candidates: [String] = []
-        try addFolder(path, to: &candidates)
-        try add(candidates)
-        guard files.count > before else {
-          throw CorpusError(
-            .empty,
-            "\(path) is a folder without a text file (hidden, empty and binary files do not count); name one with text in it"
-          )
-        }
-      case S_IFREG:
-        switch try Self.look(at: path, before) {
-        case .text(let text):
-          files.append(text.file(path))
-          if text.found.hasMark { remarks.add(path, .mark) }
-          note(text)
-        case .empty: throw CorpusError(.empty, "\(path) is empty; name a file with text in it")
-        case .other(let kind): throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))")
-        }
+      let status = try Self.status(of: path)
+      switch status.st_mode & S_IFMT {
+      case S_IFDIR: try addFolder(path, to: &candidates)
+      case S_IFREG: candidates.append(TextCandidate(path: path, size: Int(status.st_size), isNamed: true))
       default:
         throw CorpusError(
           .unreadable, "\(path) is a device, a pipe or a socket; a text must be a file, so that it can be read again")
       }
+      ends.append(candidates.count)
+    }
+    let findings = Self.look(at: candidates, before, progress)
+    var first = 0
+    for (path, end) in zip(paths, ends) {
+      let count = files.count
+      for index in first..<end { try take(candidates[index], findings[index]) }
+      guard files.count > count else {
+        throw CorpusError(
+          .empty,
+          "\(path) is a folder without a text file (hidden, empty and binary files do not count); name one with text in it"
+        )
+      }
+      first = end
     }
   }
 
@@ -149,8 +162,40 @@ struct TextFiles: Sendable {
     case other(FileKind)
   }
 
+  /// Looks at files, several at a time.
+  private static func look(
+    at candidates: [TextCandidate], _ before: KnownTexts?, _ progress: (_ done: Int, _ total: Int) -> Void
+  ) -> [Result<Finding, CorpusError>] {
+    let total = candidates.reduce(0) { $0 + $1.size }
+    let lock = NSLock()
+    var (done, pace) = (0, ReadingPace())
+    func add(_ bytes: Int) {
+      lock.lock()
+      defer { lock.unlock() }
+      done += bytes
+      if pace.isDue() { progress(min(max(done, 0), total), total) }
+    }
+    let findings: [Result<Finding, CorpusError>] = WorkerThread.map(candidates.count) { index in
+      var read = 0
+      let finding = Result { () throws(CorpusError) in
+        try look(at: candidates[index].path, before) { bytes in
+          read += bytes
+          add(bytes)
+        }
+      }
+      // A file that is known, or no text, is done without being read.
+      add(candidates[index].size - read)
+      return finding
+    }
+    if total > 0 { progress(total, total) }
+    return findings
+  }
+
   /// Reads a file piece by piece for its size and digest; stops if its first bytes are those of another format.
-  private static func look(at path: String, _ before: KnownTexts?) throws(CorpusError) -> Finding {
+  /// - Parameter take: receives how many bytes more are read.
+  private static func look(
+    at path: String, _ before: KnownTexts?, read take: (Int) -> Void
+  ) throws(CorpusError) -> Finding {
     let stamp = before == nil ? nil : FileStamp(at: path, isJSONLines: TextReader.isJSONLines(path))
     if let stamp, let before, let text = before[stamp] {
       return .text(SeenText(found: text, stamp: stamp, knownFrom: before.path))
@@ -158,6 +203,7 @@ struct TextFiles: Sendable {
     var print = TextPrint()
     var kind: FileKind?
     var isBinary = false
+    var taken = 0
     let reader = try TextReader(opening: path)
     try reader.forEachPiece { piece in
       if print.size == 0 {
@@ -166,6 +212,8 @@ struct TextFiles: Sendable {
         if kind != nil { return false }
       }
       print.add(piece, endedAt: reader.takeEnds())
+      take(reader.readBytes - taken)
+      taken = reader.readBytes
       return true
     }
     if let kind { return .other(kind) }
@@ -175,8 +223,31 @@ struct TextFiles: Sendable {
     return .text(SeenText(found: text, stamp: stamp))
   }
 
+  /// Takes a file into the corpus, or leaves it out.
+  /// - Throws: `CorpusError` where a file that was named is not a text, or one cannot be read.
+  private mutating func take(_ candidate: TextCandidate, _ finding: Result<Finding, CorpusError>) throws(CorpusError) {
+    let (path, isNamed) = (candidate.path, candidate.isNamed)
+    switch finding {
+    case .success(.text(let text)):
+      note(text)
+      guard isNamed || !text.found.isBinary else { return remarks.add(path, .binary) }
+      files.append(text.file(path))
+      if text.found.hasMark { remarks.add(path, .mark) }
+    case .success(.empty):
+      if isNamed { throw CorpusError(.empty, "\(path) is empty; name a file with text in it") }
+      remarks.add(path, .empty)
+    case .success(.other(let kind)):
+      if isNamed { throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))") }
+      remarks.add(path, .kind(kind.what, kind.refusal(of: path)))
+    // Damaged, or JSON without a text.
+    case .failure(let error) where error.kind == .badText && !isNamed:
+      remarks.add(path, .unreachable(error.description))
+    case .failure(let error): throw error
+    }
+  }
+
   /// - Parameter candidates: receives the files in it, in order.
-  private mutating func addFolder(_ folder: String, to candidates: inout [String]) throws(CorpusError) {
+  private mutating func addFolder(_ folder: String, to candidates: inout [TextCandidate]) throws(CorpusError) {
     for name in try DataFolder.names(in: folder) where !name.hasPrefix(".") {
       let path = DataFolder.path(folder, name)
       var link = stat()
@@ -203,36 +274,11 @@ struct TextFiles: Sendable {
         remarks.add(path, .device)
         continue
       }
-      candidates.append(path)
+      candidates.append(TextCandidate(path: path, size: Int(status.st_size), isNamed: false))
     }
   }
 
-  /// Looks at files of a folder, several at a time.
-  private mutating func add(_ candidates: [String]) throws(CorpusError) {
-    let before = before
-    let findings = WorkerThread.map(candidates.count) { index in
-      Result { () throws(CorpusError) in try Self.look(at: candidates[index], before) }
-    }
-    for (path, result) in zip(candidates, findings) {
-      switch result {
-      case .success(.text(let text)):
-        note(text)
-        guard !text.found.isBinary else {
-          remarks.add(path, .binary)
-          continue
-        }
-        files.append(text.file(path))
-        if text.found.hasMark { remarks.add(path, .mark) }
-      case .success(.empty): remarks.add(path, .empty)
-      case .success(.other(let kind)): remarks.add(path, .kind(kind.what, kind.refusal(of: path)))
-      // Damaged, or JSON without a text.
-      case .failure(let error) where error.kind == .badText: remarks.add(path, .unreachable(error.description))
-      case .failure(let error): throw error
-      }
-    }
-  }
-
-  private static func type(of path: String) throws(CorpusError) -> mode_t {
+  private static func status(of path: String) throws(CorpusError) -> stat {
     var status = stat()
     guard path.withFileName({ stat($0, &status) }) == 0 else {
       let reason = errno
@@ -241,7 +287,7 @@ struct TextFiles: Sendable {
       }
       throw CorpusError(.unreadable, "\(path) cannot be read: \(text(of: reason))")
     }
-    return status.st_mode & S_IFMT
+    return status
   }
 
   static func text(of reason: Int32) -> String { SizeLimit.reason(reason) }
@@ -257,12 +303,18 @@ private struct Remarks: Sendable {
   }
 
   private var paths: [(reason: SkipReason, paths: [String])] = []
+  /// Files that were left out for reasons of their own, beyond those that are named.
+  private var further = 0
+  /// Reasons that are named: damaged files have one each, and a corpus may have thousands of them.
+  private static let most = 50
 
   mutating func add(_ path: String, _ reason: SkipReason) {
     if let index = paths.firstIndex(where: { Self.isSame($0.reason, reason) }) {
       paths[index].paths.append(path)
-    } else {
+    } else if paths.count < Self.most {
       paths.append((reason, [path]))
+    } else {
+      further += 1
     }
   }
 
@@ -272,6 +324,12 @@ private struct Remarks: Sendable {
   }
 
   var lines: [String] {
+    guard further > 0 else { return namedLines }
+    let were = further == 1 ? "file was" : "files were"
+    return namedLines + ["\(further) more \(were) left out, with a reason each"]
+  }
+
+  private var namedLines: [String] {
     paths.map { reason, paths in
       let names = paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
       let were = paths.count == 1 ? "was" : "were"

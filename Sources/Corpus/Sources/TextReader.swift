@@ -19,6 +19,8 @@ final class TextReader {
   private var lines: JSONLines?
   /// True if the file begins with a byte order mark.
   private(set) var hasMark = false
+  /// Bytes of the file that are read, as they are on the disk.
+  private(set) var readBytes = 0
   /// For JSON lines, the ends of the texts read since the last call, in bytes from the beginning of the first text.
   func takeEnds() -> [Int] { lines?.takeEnds() ?? [] }
 
@@ -143,6 +145,7 @@ final class TextReader {
       let count = Foundation.read(file, room.baseAddress!, room.count)
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw CorpusError(.unreadable, "\(path) cannot be read: \(TextFiles.text(of: errno))") }
+      readBytes += count
       return count == 0 ? nil : UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
     }
   }

@@ -16,6 +16,7 @@ package struct WorkProgress: Sendable, Equatable {
       switch self {
       case .windows: "evaluating"
       case .taught: "predicting"
+      case .setup(.texts): "reading"
       case .setup(.tokenizer): "tokenizer"
       case .setup(.tokens): "tokens"
       case .setup(.weights): "weights"
@@ -28,7 +29,7 @@ package struct WorkProgress: Sendable, Equatable {
       case .windows: "windows"
       case .taught: "tokens"
       case .setup(.tokenizer): "pieces"
-      case .setup(.tokens): nil
+      case .setup(.texts), .setup(.tokens): nil
       case .setup(.weights): "weights"
       }
     }
