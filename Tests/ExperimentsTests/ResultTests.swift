@@ -42,6 +42,25 @@ import Testing
     #expect(CellResult(Self.recipe(), Self.reading("diverged", all.dropLast())).fate == .diverged)
   }
 
+  @Test func `a cell that finished before more steps were asked for goes on`() {
+    let all: [(step: Int, loss: Float, path: Float)] = [(100, 2, 0.5), (200, 2, 0.5), (300, 2, 0.5), (400, 2, 0.9)]
+    var longer = Self.recipe()
+    longer.steps = 600
+    #expect(CellResult(Self.recipe(), Self.reading("finished", all)).fate == .ended)
+    #expect(CellResult(longer, Self.reading("finished", all)).fate == .open)
+    #expect(CellResult(longer, Self.reading("finished", [(100, 2, 0.5), (200, 2, 0.995)])).fate == .solved)
+    // Without evaluations, the steps say so.
+    var blind = Self.recipe(until: "")
+    blind.evaluate.every = 0
+    let last = StepReport(
+      step: 400, tokens: 400, time: 1, active: 1, total: 1, losses: [], rate: 1, gradientNorm: 1, tokensPerSecond: 1,
+      phases: Phases())
+    let taken = CellReading(state: "finished", events: [.stepped(last)])
+    #expect(CellResult(blind, taken).fate == .ended)
+    blind.steps = 600
+    #expect(CellResult(blind, taken).fate == .open)
+  }
+
   @Test func `evaluations that somebody asked for in between do not count`() {
     let result = CellResult(Self.recipe(), Self.reading("stopped", [(100, 2, 0.5), (150, 2, 1)]))
     #expect(result.fate == .open && result.evaluation?.step == 100)
@@ -62,7 +81,8 @@ import Testing
 
   // MARK: The table
 
-  private static func table(_ paths: [[Float]]) throws -> ExperimentTable {
+  /// - Parameter losses: 2 in all cells where there are none.
+  private static func table(_ paths: [[Float]], losses: [[Float]] = []) throws -> ExperimentTable {
     let file = try ExperimentFile(
       yaml:
         "recipe: x\nset: {stop.until: accuracy/path >= 0.99}\nsettings: {a: {}, b: {objective.top: 0}}\nseeds: \(paths[0].count)",
@@ -71,7 +91,9 @@ import Testing
     base.steps = 100
     let cells = try file.cells(of: base)
     let results = cells.enumerated().map { index, cell in
-      CellResult(cell.recipe, reading("finished", [(100, 2, paths[index / paths[0].count][index % paths[0].count])]))
+      let (setting, seed) = index.quotientAndRemainder(dividingBy: paths[0].count)
+      let loss = losses.isEmpty ? 2 : losses[setting][seed]
+      return CellResult(cell.recipe, reading("finished", [(100, loss, paths[setting][seed])]))
     }
     return ExperimentTable(file, cells, results)
   }
@@ -89,6 +111,58 @@ import Testing
     let (header, lines) = table.text
     #expect(lines.allSatisfy { $0.count == header.count })
     #expect(lines[1].contains("2/3"))
+  }
+
+  @Test func `every value has its difference, and every setting its memory`() throws {
+    var table = try Self.table([[0.5, 0.6, 0.7], [1, 1, 0.4]], losses: [[2, 2.1, 2.2], [1, 1.2, 1.1]])
+    #expect(table.rows[0].differences.allSatisfy { $0 == nil } && table.rows[1].differences.count == 2)
+    // Both deviate by 0.1: an error of 0.1·√(2/3), and 2.776 of it on each side with 4 degrees of freedom.
+    let difference = try #require(table.rows[1].differences[1])
+    #expect(abs(difference.difference + 1) < 1e-6 && abs(difference.freedom - 4) < 1e-4)
+    #expect(abs(difference.upper - difference.lower - 2 * 0.22670) < 1e-4)
+    let (header, lines) = try #require(table.differenceText)
+    #expect(header == ["against a", "accuracy/path", "held-out/ntp"])
+    #expect(lines.map(\.count) == [3] && lines[0][0] == "b")
+    #expect(lines[0][2] == "−1.000 [−1.227, −0.773]", "\(lines[0][2])")
+    #expect(table.page(sentence: "", command: "", chart: "").contains("| against a | accuracy/path | held-out/ntp |"))
+    #expect(table.json[7].line.contains("\"differences\":{\"accuracy/path\":{\"against\":\"a\""))
+    #expect(!table.text.header.contains("memory") && !table.json[7].line.contains("\"memory\""))
+    table.memory = [nil, 5_000_000]
+    let text = table.text
+    #expect(Array(text.header.suffix(2)) == ["memory", "time"])
+    #expect(text.rows.map { $0[$0.count - 2] } == ["–", "5.0 MB"])
+    #expect(table.json[7].line.contains("\"memory\":5000000"))
+    // With one value, the table has its difference.
+    let file = try ExperimentFile(
+      yaml: "recipe: x\nsettings: {a: {}, b: {objective.top: 0}}\nmetrics: held-out/ntp", source: "x", name: "x")
+    let cells = try file.cells(of: Self.recipe(until: ""))
+    #expect(ExperimentTable(file, cells, cells.map { CellResult($0.recipe, nil) }).differenceText == nil)
+  }
+
+  @Test func `without a condition, the chart has the mean of each setting's cells, with its spread`() throws {
+    let file = try ExperimentFile(
+      yaml: "recipe: x\nsettings: {a: {}, b: {objective.top: 0}}\nseeds: 2", source: "x", name: "x")
+    let cells = try file.cells(of: Self.recipe(until: ""))
+    let losses: [[Float]] = [[4, 3, 2.5, 2], [4.2, 3.2, 2.7, 2.2], [4, 3.5, 3, 3]]
+    var readings: [CellReading?] = losses.map { losses in
+      Self.reading("finished", losses.enumerated().map { (step: 100 * $0 + 100, loss: $1, path: 0) })
+    }
+    readings.append(nil)
+    // An evaluation that somebody asked for: the other cell has none there.
+    readings[0]?.receive(.evaluated(Self.evaluation(150, loss: 1, path: 0)))
+    let table = ExperimentTable(file, cells, zip(cells, readings).map { CellResult($0.recipe, $1) })
+    #expect(table.solvedChart == nil)
+    let chart = try #require(table.resultChart(of: readings))
+    #expect(chart.curves.map(\.name) == ["a (2)", "b (1)"] && chart.yLabel == "held-out/ntp")
+    let curve = chart.curves[0]
+    #expect(curve.xs == [1600, 3200, 4800, 6400] && curve.upper.count == 4)
+    for (value, expected) in zip(curve.ys, [4.1, 3.1, 2.6, 2.1]) { #expect(abs(value - expected) < 1e-6) }
+    // The deviation of two numbers that lie 0.2 apart is 0.1·√2.
+    #expect(abs(curve.upper[0] - curve.lower[0] - 0.2 * 2.0.squareRoot()) < 1e-6)
+    #expect(chart.curves[1].lower.isEmpty && chart.curves[1].ys.last == 3)
+    // Nothing is over yet.
+    let none: [CellReading?] = cells.map { _ in nil }
+    #expect(ExperimentTable(file, cells, cells.map { CellResult($0.recipe, nil) }).resultChart(of: none) == nil)
   }
 
   @Test func `all formats have every cell, and the same numbers`() throws {

@@ -9,6 +9,9 @@ package struct CellReading: Sendable, Equatable {
   package private(set) var step = 0
   package private(set) var active = 0.0
   package private(set) var parameters = 0
+  /// The size of the vocabulary and the number of threads; 0 before the first session.
+  package private(set) var vocabulary = 0
+  package private(set) var threads = 0
   package private(set) var evaluations: [Evaluation] = []
   /// The text of the run's last failure; nil without one.
   package private(set) var failure: String?
@@ -23,6 +26,8 @@ package struct CellReading: Sendable, Equatable {
     switch event {
     case .began(let beginning):
       parameters = beginning.parameters
+      vocabulary = beginning.vocabulary
+      threads = beginning.threads
       // A session begins at this step, so that later steps are repeated.
       evaluations.removeAll { $0.step > beginning.step }
       step = min(step, beginning.step)
@@ -69,7 +74,10 @@ package struct CellResult: Sendable, Equatable {
     let last = due.last
     if let end {
       fate = end.reason == .reached ? .solved : .ended
-    } else if reading?.state == "finished" || (last?.step ?? 0) >= recipe.steps {
+    } else if (last?.step ?? 0) >= recipe.steps {
+      fate = .ended
+    } else if let reading, reading.state == "finished", reading.step >= recipe.steps {
+      // Without an evaluation at its end. A run that finished before more steps were asked for goes on.
       fate = .ended
     } else {
       fate = reading?.state == "diverged" ? .diverged : .open

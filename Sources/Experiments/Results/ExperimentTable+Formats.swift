@@ -37,10 +37,12 @@ extension ExperimentTable {
         JSON.Member("parameters", .integer(result.parameters)), JSON.Member("seconds", .double(result.active)),
       ])
     }
-    return cells + rows.map(json)
+    return cells + rows.indices.map(settingJSON)
   }
 
-  private func json(_ row: SettingRow) -> JSON {
+  /// - Parameter index: of a row.
+  private func settingJSON(_ index: Int) -> JSON {
+    let row = rows[index]
     var members = [
       JSON.Member("setting", .text(row.name)), JSON.Member("over", .integer(row.over)),
       JSON.Member("cells", .integer(row.cells)), JSON.Member("diverged", .integer(row.diverged)),
@@ -54,15 +56,12 @@ extension ExperimentTable {
           JSON.Member("count", .integer(value.count)),
         ]))
     }
-    if let difference = row.difference {
+    if let difference = row.difference { members.append(JSON.Member("difference", differenceJSON(difference))) }
+    if index != against {
       members.append(
         JSON.Member(
-          "difference",
-          .object([
-            JSON.Member("against", .text(rows[against].name)), JSON.Member("mean", .double(difference.difference)),
-            JSON.Member("lower", .double(difference.lower)), JSON.Member("upper", .double(difference.upper)),
-            JSON.Member("freedom", .double(difference.freedom)), JSON.Member("p", .double(difference.p)),
-          ])))
+          "differences",
+          .object(zip(metrics, row.differences).map { JSON.Member($0, $1.map(differenceJSON) ?? .null) })))
     }
     if let curve = row.solved {
       let steps = curve.steps.map { step -> JSON in
@@ -74,13 +73,30 @@ extension ExperimentTable {
       }
       members.append(JSON.Member("solved", .array(steps)))
     }
-    members += [JSON.Member("parameters", .integer(row.parameters)), JSON.Member("seconds", .double(row.active))]
+    members.append(JSON.Member("parameters", .integer(row.parameters)))
+    if memory.indices.contains(index), let bytes = memory[index] {
+      members.append(JSON.Member("memory", .integer(bytes)))
+    }
+    members += [
+      JSON.Member("seconds", .double(row.time?.mean ?? 0)),
+      JSON.Member("secondsDeviation", row.time?.deviation.map(JSON.double) ?? .null),
+    ]
     return .object(members)
   }
 
+  private func differenceJSON(_ difference: WelchInterval) -> JSON {
+    .object([
+      JSON.Member("against", .text(rows[against].name)), JSON.Member("mean", .double(difference.difference)),
+      JSON.Member("lower", .double(difference.lower)), JSON.Member("upper", .double(difference.upper)),
+      JSON.Member("freedom", .double(difference.freedom)), JSON.Member("p", .double(difference.p)),
+    ])
+  }
+
   /// The table as Markdown.
-  package var markdown: String {
-    let (header, rows) = text
+  package var markdown: String { Self.markdown(text) }
+
+  private static func markdown(_ table: (header: [String], rows: [[String]])) -> String {
+    let (header, rows) = table
     func line(_ cells: [String]) -> String {
       "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
     }
@@ -103,6 +119,10 @@ extension ExperimentTable {
         + "\(seedWords).")
     parts.append(markdown)
     parts += notes
+    if let differenceText {
+      parts.append("Differences of all values, each with its 95 % confidence interval (Welch):")
+      parts.append(Self.markdown(differenceText))
+    }
     if let base = recipe(of: against) {
       let lines = rows.indices.filter { $0 != against }.compactMap { setting -> String? in
         guard let recipe = recipe(of: setting) else { return nil }

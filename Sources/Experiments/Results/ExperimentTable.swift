@@ -13,14 +13,17 @@ package struct ExperimentTable: Sendable {
     package let diverged: Int
     /// Mean and standard deviation of each metric over the cells that ended without diverging.
     package let values: [MeanDeviation?]
-    /// Difference of the first metric from that of the setting `against`, with Welch's interval; nil for that setting itself,
-    /// and with fewer than two seeds.
-    package let difference: WelchInterval?
+    /// Difference of each metric from that of the setting `against`, with Welch's interval; nil for that setting itself, and
+    /// with fewer than two seeds.
+    package let differences: [WelchInterval?]
     /// Kaplan–Meier curve: the share of cells that solved the task, over rows trained on; nil without `stop.until`.
     package let solved: KaplanMeier?
     package let parameters: Int
-    /// Mean training time of a cell in seconds.
-    package let active: Double
+    /// Training time of the cells that are over, in seconds; nil before one is.
+    package let time: MeanDeviation?
+
+    /// Difference of the first metric.
+    package var difference: WelchInterval? { differences.first ?? nil }
   }
 
   package let name: String
@@ -33,6 +36,8 @@ package struct ExperimentTable: Sendable {
   package let rows: [SettingRow]
   package let cells: [ExperimentCell]
   package let results: [CellResult]
+  /// Bytes of memory that a run of each setting needs; empty, or nil, where this is not known.
+  package var memory: [Int?] = []
 
   /// - Parameters:
   ///   - cells: the file's cells.
@@ -47,18 +52,18 @@ package struct ExperimentTable: Sendable {
       members(setting).filter { $0.isOver && $0.fate != .diverged }.compactMap { $0.evaluation?.number(named: metric) }
     }
     let base = file.base
-    let baseValues = metrics.first.map { values(base, $0) } ?? []
     rows = file.settings.indices.map { setting in
       let members = members(setting)
       let over = members.filter(\.isOver)
-      let difference =
-        setting == base ? nil : metrics.first.flatMap { WelchInterval(values(setting, $0), minus: baseValues) }
+      let differences = metrics.map { metric -> WelchInterval? in
+        setting == base ? nil : WelchInterval(values(setting, metric), minus: values(base, metric))
+      }
       return SettingRow(
         name: file.settings[setting].name, over: over.count, cells: members.count,
         diverged: over.count { $0.fate == .diverged }, values: metrics.map { MeanDeviation(values(setting, $0)) },
-        difference: difference,
+        differences: differences,
         solved: until.isEmpty || over.isEmpty ? nil : KaplanMeier(over.compactMap(\.observation)),
-        parameters: members.map(\.parameters).max() ?? 0, active: MeanDeviation(over.map(\.active))?.mean ?? 0)
+        parameters: members.map(\.parameters).max() ?? 0, time: MeanDeviation(over.map(\.active)))
     }
     (self.name, self.metrics, self.until, seeds, against) = (file.name, metrics, until, file.seeds, base)
     (self.cells, self.results) = (cells, results)
@@ -97,7 +102,9 @@ package struct ExperimentTable: Sendable {
     var header = ["setting", "cells"] + metrics
     if rows.count > 1 { header.append("against \(rows[against].name)") }
     if !until.isEmpty { header += ["solved", "share [95 %]", "half after"] }
-    header += ["parameters", "time"]
+    header.append("parameters")
+    if hasMemory { header.append("memory") }
+    header.append("time")
     let lines = rows.enumerated().map { index, row -> [String] in
       var line = [row.name, row.over == row.cells ? "\(row.cells)" : "\(row.over)/\(row.cells)"]
       if row.diverged > 0 { line[1] += " (\(row.diverged) diverged)" }
@@ -106,12 +113,34 @@ package struct ExperimentTable: Sendable {
         line.append(row.difference.map { Self.figure($0, of: metrics[0]) } ?? (index == against ? "" : "–"))
       }
       if !until.isEmpty { line += Self.solved(row.solved) }
-      return line + [
-        row.parameters > 0 ? Figure.short(Double(row.parameters)) : "–",
-        row.over > 0 ? Figure.duration(row.active) : "–",
-      ]
+      line.append(row.parameters > 0 ? Figure.short(Double(row.parameters)) : "–")
+      if hasMemory { line.append(memory[index].map { Figure.bytes($0) } ?? "–") }
+      line.append(row.time.map(Self.duration) ?? "–")
+      return line
     }
     return (header, lines)
+  }
+
+  private var hasMemory: Bool { memory.count == rows.count && memory.contains { $0 != nil } }
+
+  /// `1 m 20 s ± 3 s`.
+  private static func duration(_ time: MeanDeviation) -> String {
+    Figure.duration(time.mean) + (time.deviation.map { " ± \(Figure.duration($0))" } ?? "")
+  }
+
+  /// The differences of all metrics from those of one setting, a row per other setting; nil if the table above has them all.
+  package var differenceText: (header: [String], rows: [[String]])? {
+    guard rows.count > 1, metrics.count > 1 else { return nil }
+    let others = rows.indices.filter { $0 != against }
+    return (
+      ["against \(rows[against].name)"] + metrics,
+      others.map { index -> [String] in
+        [rows[index].name]
+          + zip(rows[index].differences, metrics).map { difference, metric in
+            difference.map { Self.figure($0, of: metric) } ?? "–"
+          }
+      }
+    )
   }
 
   private static func solved(_ curve: KaplanMeier?) -> [String] {
@@ -132,61 +161,14 @@ package struct ExperimentTable: Sendable {
     if rows.count > 1 {
       notes.append("“against”: the difference of the first value, with its 95 % confidence interval (Welch).")
     }
+    if hasMemory {
+      notes.append("“memory”: what a run needs, as “foretop plan” computes it.")
+    }
     if !until.isEmpty {
       notes.append(
         "“solved”: runs that reached \(until). The share and its 95 % interval are Kaplan and Meier's: runs that ended unsolved "
           + "are censored. “half after”: the samples after which half of the runs had solved it.")
     }
     return notes
-  }
-
-  // MARK: Charts
-
-  /// The share of runs that solved the task, over rows trained on; nil without `stop.until`.
-  package var solvedChart: ChartData? {
-    guard !until.isEmpty else { return nil }
-    let end = rows.compactMap { $0.solved?.end }.max() ?? 0
-    let curves = rows.compactMap { row -> ChartData.DataCurve? in
-      guard let curve = row.solved, let last = curve.steps.last else { return nil }
-      // The last share holds up to the end of the longest run.
-      let tail = min(curve.end, end) > last.place ? [curve.end] : []
-      return ChartData.DataCurve(
-        "\(row.name) (\(curve.observations.count))", xs: curve.steps.map(\.place) + tail,
-        ys: curve.steps.map(\.share) + tail.map { _ in last.share },
-        lower: curve.steps.map(\.lower) + tail.map { _ in last.lower },
-        upper: curve.steps.map(\.upper) + tail.map { _ in last.upper }, isStepped: true)
-    }
-    guard !curves.isEmpty else { return nil }
-    return ChartData(
-      title: "\(name): share of runs with \(until)", xLabel: "samples", yLabel: "share of runs", curves: curves,
-      notes: [seedWords, "bands: 95 % intervals (Kaplan–Meier)"])
-  }
-
-  /// The mean of the first metric over a recipe key that the settings vary, such as the rate; nil if fewer than two settings
-  /// have results and a number for the key.
-  package func sweepChart(over key: String) -> ChartData? {
-    guard let metric = metrics.first, let field = Recipe.fields.first(where: { $0.key == key }) else { return nil }
-    var points: [(x: Double, value: MeanDeviation)] = []
-    for (setting, row) in rows.enumerated() {
-      guard let recipe = recipe(of: setting),
-        case .number(let x) = field.read(recipe),
-        let value = row.values.first ?? nil
-      else { continue }
-      points.append((x, value))
-    }
-    guard points.count > 1 else { return nil }
-    points.sort { $0.x < $1.x }
-    let hasBand = points.allSatisfy { $0.value.deviation != nil }
-    var chart = ChartData(
-      title: "\(name): \(metric) over \(key)", xLabel: key, yLabel: metric,
-      curves: [
-        ChartData.DataCurve(
-          metric, xs: points.map(\.x), ys: points.map(\.value.mean),
-          lower: hasBand ? points.map { $0.value.mean - ($0.value.deviation ?? 0) } : [],
-          upper: hasBand ? points.map { $0.value.mean + ($0.value.deviation ?? 0) } : [])
-      ],
-      notes: [seedWords] + (hasBand ? ["band: ± standard deviation"] : []))
-    chart.isXLogarithmic = true
-    return chart
   }
 }

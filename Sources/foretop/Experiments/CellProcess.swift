@@ -11,13 +11,7 @@ struct CellProcess {
   /// Starts this program once more.
   /// - Throws: `UserError` where the system gives no process.
   init(_ arguments: [String]) throws {
-    var path = Array((NSTemporaryDirectory() + "foretop-cell-XXXXXX").utf8CString)
-    let words = mkstemp(&path)
-    guard words >= 0 else {
-      throw UserError(.unavailable, "no file for a cell's messages can be made: \(String(cString: strerror(errno)))")
-    }
-    unlink(path)
-    _ = fcntl(words, F_SETFD, FD_CLOEXEC)
+    let words = try OtherProgram.namelessFile(for: "a cell's messages")
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }

@@ -18,6 +18,8 @@ struct ExperimentEstimate {
     var cells: Int
     var left: Int
     var parameters: Int
+    /// Bytes of memory that a run needs.
+    var memory: Int
     /// Seconds, the mean over the run.
     var step: Double
     /// Seconds that the steps of all cells take which are left.
@@ -44,7 +46,7 @@ struct ExperimentEstimate {
       let kept = recipe.save.keep == 0 ? recipe.steps / max(1, recipe.save.every) : recipe.save.keep + 1
       return SettingEstimate(
         name: setting.name, cells: members.count, left: left.count,
-        parameters: plan.network.parameters.parameters, step: estimate.step,
+        parameters: plan.network.parameters.parameters, memory: plan.bytes, step: estimate.step,
         seconds: left.reduce(0) { $0 + estimate.duration(of: $1) },
         bytes: checkpoint * kept + recipe.steps * Self.rowBytes)
     }
@@ -57,11 +59,11 @@ struct ExperimentEstimate {
     let rows = settings.map { setting in
       [
         setting.name, "\(setting.cells)", "\(setting.left)", Figure.short(Double(setting.parameters)),
-        Figure.milliseconds(setting.step), Figure.duration(setting.seconds),
+        Figure.bytes(setting.memory), Figure.milliseconds(setting.step), Figure.duration(setting.seconds),
         Figure.bytes(Double(setting.bytes * setting.cells)),
       ]
     }
-    let header = ["SETTING", "RUNS", "LEFT", "PARAMETERS", "A STEP", "TIME", "DISK"]
+    let header = ["SETTING", "RUNS", "LEFT", "PARAMETERS", "MEMORY", "A STEP", "TIME", "DISK"]
     let left = settings.reduce(0) { $0 + $1.left }
     let seconds = settings.reduce(0) { $0 + $1.seconds } / Double(max(1, min(work.jobs, max(left, 1))))
     let bytes = settings.reduce(0) { $0 + $1.bytes * $1.cells }

@@ -4,6 +4,7 @@ import Foundation
 import Run
 import RunFile
 import Session
+import Training
 
 /// What is to be run.
 struct ExperimentWork {
@@ -117,9 +118,18 @@ struct ExperimentWork {
     return (["foretop experiment", word] + options + (place == "runs" ? [] : ["--runs", place])).joined(separator: " ")
   }
 
-  /// The table of what came of all cells.
+  /// The table of what came of all cells, with the memory that a run of each setting needs.
   func table(_ readings: [CellReading?]) -> ExperimentTable {
-    ExperimentTable(file, cells, results(readings))
+    var table = ExperimentTable(file, cells, results(readings))
+    table.memory = file.settings.indices.map { setting -> Int? in
+      let begun = cells.indices.first { cells[$0].setting == setting && (readings[$0]?.parameters ?? 0) > 0 }
+      guard let begun, let reading = readings[begun] else { return nil }
+      // A damaged file may have any number here.
+      guard (1...1 << 24).contains(reading.vocabulary), (1...1024).contains(reading.threads) else { return nil }
+      let plan = try? RunPlan(cells[begun].recipe, vocabulary: reading.vocabulary, threads: reading.threads)
+      return plan?.bytes
+    }
+    return table
   }
 
   /// What came of all cells.

@@ -113,29 +113,9 @@ struct SlurmArray {
   /// - Returns: what it printed.
   /// - Throws: `UserError` with its words when it fails or is missing.
   private static func ask(_ program: String, _ words: [String], input: String?) throws -> String {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [program] + words
-    let (output, errors, sent) = (Pipe(), Pipe(), Pipe())
-    (process.standardOutput, process.standardError, process.standardInput) = (output, errors, sent)
-    do {
-      try process.run()
-    } catch {
-      throw UserError(error, .unavailable, while: "starting \(program)")
-    }
-    if let input { sent.fileHandleForWriting.write(Data(input.utf8)) }
-    try? sent.fileHandleForWriting.close()
-    // Both are a few lines, which a pipe holds.
-    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      let reason =
-        process.terminationStatus == 127
-        ? "\(program) is not in PATH: --on slurm submits to a Slurm cluster from one of its machines; --on local trains here"
-        : "\(program) refuses: \(complaint.trimmingSpaces.harmlessLine)"
-      throw UserError(.unavailable, reason)
-    }
-    return said
+    let answer = try OtherProgram.output(
+      of: program, words, input: input,
+      advice: "is not in PATH: --on slurm submits to a Slurm cluster from one of its machines; --on local trains here")
+    return String(decoding: answer, as: UTF8.self)
   }
 }

@@ -104,6 +104,10 @@ struct ResultOptions: ParsableArguments {
       let (header, rows) = table.text
       print(TextTable.text([header.map { $0.uppercased() }] + rows, right: Set(1..<header.count)))
       for note in table.notes { print(note) }
+      if let (header, rows) = table.differenceText {
+        print("\n" + TextTable.text([header.map { $0.uppercased() }] + rows, right: Set(1..<header.count)))
+        print("Differences of all values, each with its 95 % confidence interval (Welch).")
+      }
       if let chart {
         print("")
         print(chart.text(columns: min(TextTable.terminalColumns ?? 100, 120), rows: 20, glyphs: glyphs))

@@ -52,8 +52,8 @@ struct ExperimentRate: ParsableCommand {
     guard Set(grid).count == grid.count else { throw UserError(.usage, "--rates has a rate twice") }
     let sentence = "Learning rates for the recipe \(base.name)"
     let work = try running.work(others.applied(to: file), sentence: sentence, others)
-    try running.carryOut(work) {
-      $0.sweepChart(over: "schedule.rate")
+    try running.carryOut(work) { table, _ in
+      table.sweepChart(over: "schedule.rate")
     } saying: {
       RateChoice($0).sentence
     }

@@ -17,7 +17,7 @@ struct ExperimentReport: ParsableCommand {
   @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
   var name: String
 
-  @Option(help: ArgumentHelp("Size of an experiment that has several: quick, small or paper.", valueName: "scale"))
+  @Option(value: "scale", "Size of an experiment that has several: quick, evening, small or paper.")
   var scale: String?
 
   @Flag(help: "Prints the table instead of the page: as text, or in the format of --json or --csv.")
@@ -36,7 +36,7 @@ struct ExperimentReport: ParsableCommand {
         .noInput, "nothing of the experiment is stored in \(work.folder): “\(work.command(word))” runs it")
     }
     let stored = work.table(readings)
-    let chart = stored.solvedChart
+    let chart = stored.resultChart(of: readings)
     guard !table, !results.json, !results.csv else {
       return try results.put(stored, chart, glyphs: Screen.isUTF8Asked ? .braille : .ascii)
     }

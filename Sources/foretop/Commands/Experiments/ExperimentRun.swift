@@ -18,7 +18,7 @@ struct ExperimentRun: ParsableCommand {
   @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
   var name: String
 
-  @Option(help: ArgumentHelp("Size of an experiment that has several: quick, small or paper.", valueName: "scale"))
+  @Option(value: "scale", "Size of an experiment that has several: quick, evening, small or paper.")
   var scale: String?
 
   @OptionGroup var options: ExperimentOptions
@@ -33,7 +33,7 @@ struct ExperimentRun: ParsableCommand {
       let array = SlurmArray(work: work, options: slurm, arguments: arguments(of: work), most: running.jobs)
       return print(try array.submit(isDry: running.dryRun))
     }
-    try running.carryOut(work) { $0.solvedChart }
+    try running.carryOut(work) { $0.resultChart(of: $1) }
   }
 }
 
@@ -78,10 +78,10 @@ struct RunningOptions: ParsableArguments {
   }
 
   /// - Parameters:
-  ///   - chart: what is drawn below the table.
+  ///   - chart: what is drawn below the table, given what is stored of each cell.
   ///   - say: called with the table at the end.
   func carryOut(
-    _ work: ExperimentWork, chart: (ExperimentTable) -> ChartData?,
+    _ work: ExperimentWork, chart: (ExperimentTable, [CellReading?]) -> ChartData?,
     saying say: (ExperimentTable) -> String? = { _ in nil }
   ) throws {
     if dryRun {
@@ -95,8 +95,9 @@ struct RunningOptions: ParsableArguments {
       status = try show(&runner)
     }
     if status == nil { status = try follow(&runner, isQuiet: results.json || results.csv) }
-    let table = runner.table
-    try results.put(table, chart(table), glyphs: looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii))
+    let table = work.table(runner.readings)
+    let glyphs = looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii)
+    try results.put(table, chart(table, runner.readings), glyphs: glyphs)
     if let sentence = say(table), !results.json, !results.csv { print(sentence) }
     for (cell, words) in runner.failures.sorted(by: { $0.key < $1.key }) {
       Output.warn("\(work.cells[cell].name): \(words)".harmlessLine)
