@@ -10,8 +10,8 @@ struct LayoutTests {
   @Test func `the built-in train layout is the file's`() throws {
     let layouts = try shippedLayouts()
     #expect(layouts.first { $0.name == "train" } == .train)
-    #expect(layouts.map(\.name) == ["train", "order", "throughput", "small", "memory", "diagnostics"])
-    #expect(layouts.map(\.key) == [1, 2, 3, 4, 5, 6])
+    #expect(layouts.map(\.name) == ["train", "order", "throughput", "small", "memory", "diagnostics", "heads"])
+    #expect(layouts.map(\.key) == [1, 2, 3, 4, 5, 6, 7])
   }
 
   @Test func `every shipped layout covers every size without an overlap`() throws {

@@ -23,6 +23,9 @@ struct DataCommand: ParsableCommand {
       where the loss counts, ntp has the next token or null, and top has the tokens of TOP's target with their weights, \
       nearest first. --json --summary prints the statistics of the text instead.
 
+      --position N prints the targets of position N of each window as tables: what NTP, MTP and TOP are to predict there, \
+      with the weights of TOP's target. objective.window, objective.temperature and objective.semantics shape these weights.
+
       --neighbours N shows the documents that are most like document N of the training part: the ten nearest ones with the \
       cosines of their TF-IDF vectors, which data.order: related uses too. If document N repeats another document, that document \
       is shown instead. Documents are numbered from 0 in the order of the text; data.separator divides files into documents.
@@ -39,6 +42,9 @@ struct DataCommand: ParsableCommand {
   @Option(value: "n", "The first window, from 0.")
   var first = 0
 
+  @Option(value: "n", "Prints only the targets of this position of each window, from 0.")
+  var position: Int?
+
   @Option(value: "n", "Shows the nearest neighbours of a document, from 0.")
   var neighbours: Int?
 
@@ -51,6 +57,12 @@ struct DataCommand: ParsableCommand {
     if let windows, windows < 0 { throw ValidationError("--windows must be at least 0, and \(windows) is not") }
     if let neighbours, neighbours < 0 {
       throw ValidationError("--neighbours must be at least 0, and \(neighbours) is not")
+    }
+    if let position, position < 0 {
+      throw ValidationError("--position must be at least 0, and \(position) is not")
+    }
+    if position != nil, shown.json {
+      throw ValidationError("--position prints tables: leave out --json, which has the targets of all positions")
     }
     if first < 0 { throw ValidationError("--first must be at least 0, and \(first) is not") }
   }
@@ -77,6 +89,7 @@ struct DataCommand: ParsableCommand {
     guard first < windows.count else {
       throw UserError(.usage, "--first \(first): the training part has \(windows.count) windows, from 0 on")
     }
+    if let position { return try printTargets(at: position, windows, corpus) }
     let numbers = try DataSummary(file.name, windows, corpus)
     let isPrinted = shown.isPrinted || summary || self.windows != nil
     if !isPrinted, let status = try showScreen(numbers, windows, corpus) { throw Ended(status: status) }
@@ -99,6 +112,17 @@ struct DataCommand: ParsableCommand {
     let page = DataPage(try windows.window(first), corpus.tokenizer, heads: numbers.multiTokenHeads)
     guard var loop = try DataLoop(numbers, page, shown.looks) else { return nil }
     return try loop.run { DataPage(try windows.window($0), corpus.tokenizer, heads: numbers.multiTokenHeads) }
+  }
+
+  private func printTargets(at position: Int, _ windows: DataWindows, _ corpus: Corpus) throws {
+    let context = windows.recipe.model.context
+    guard position < context else {
+      throw UserError(.usage, "--position \(position): a window has \(context) positions, from 0 on")
+    }
+    for number in first..<min(first + (self.windows ?? 1), windows.count) {
+      let window = try windows.window(number)
+      print(DataPage(window, corpus.tokenizer, heads: windows.recipe.objective.mtp.heads).targets(at: position))
+    }
   }
 
   private func printAll(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws {
@@ -205,6 +229,21 @@ extension DataPage {
       text += self.text[index] + (!mask[index] && isLast ? "⟩" : "") + "│"
     }
     return text
+  }
+
+  /// The targets of a position, with a line for each of TOP's tokens whose weight is not 0 to four decimals.
+  fileprivate func targets(at position: Int) -> String {
+    var lines = ["window \(number), position \(position): “\(text[position])”"]
+    guard mask[position] else { return lines[0] + ", where no loss counts" }
+    for (index, word) in ahead[position].enumerated() {
+      lines.append("\(index == 0 ? "NTP" : "MTP-\(index + 1)")  \(word.map { "“\($0)”" } ?? "no target")")
+    }
+    let seen = order[position].filter { $0.weight >= 0.00005 }
+    let rows = seen.map { ["\($0.distance)", Figure.fixed($0.weight, 4), "“\($0.text)”"] }
+    lines.append(TextTable.text([["AHEAD", "WEIGHT", "TOP"]] + rows, right: [0, 1]))
+    let rest = order[position].count - seen.count
+    if rest > 0 { lines.append("\(rest) more, which weigh less than 0.0001 each") }
+    return lines.joined(separator: "\n")
   }
 
   fileprivate var json: JSON {

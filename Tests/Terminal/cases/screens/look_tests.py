@@ -128,6 +128,23 @@ def test_data_is_what_training_reads():
                 assert top[0][0] == tokens[position + 1]
                 assert abs(sum(weight for _, weight in top) - 1) < 1e-4
                 assert [weight for _, weight in top] == sorted((weight for _, weight in top), reverse=True)
+    # The targets of one position, as a table.
+    position = next(place for place in range(13) if windows[0]["mask"][place])
+
+    def weights(*more):
+        said = run([PROGRAM, "data", "tiny", "--position", str(position), *options, *more]).stdout.splitlines()
+        assert said[0].startswith(f"window 0, position {position}: “"), said
+        return [line.split()[1] for line in said if line.lstrip()[:1].isdigit() and "“" in line]
+
+    assert weights() == [f"{weight:.4f}" for _, weight in windows[0]["top"][position] if weight >= 0.00005]
+    assert "a window has 16 positions" in run([PROGRAM, "data", "tiny", "--position", "16", *options], status=64).stderr
+    assert "leave out --json" in run([PROGRAM, "data", "tiny", "--position", "3", "--json", *options], status=64).stderr
+    # Scores in half precision tie at a window of 4096, wherever the next two tokens differ.
+    packed = ["--set", "data.documents=packed", "--set", "objective.window=4096"]
+    place = next(place for place in range(13) if len(set(windows[0]["tokens"][place + 1:place + 3])) == 2)
+    position = place
+    exact, tied = weights(*packed), weights(*packed, "--set", "objective.semantics=float16Scores")
+    assert exact[0] > exact[1] and tied[0] == tied[1], (exact, tied)
     summary = json.loads(run([PROGRAM, "data", "tiny", "--json", "--summary", *options]).stdout)
     assert summary["files"] == 1 and summary["bytes"] == os.path.getsize(TEXT)
     assert "commonest tokens" in run([PROGRAM, "data", "tiny", *options]).stdout
