@@ -127,6 +127,7 @@ peers := .venv-peers/bin/python
 bench-peers: build .venv-peers/ready ## compare speed, memory and time to a loss with PyTorch, and decoding with llama.cpp
 	@$(peers) Benchmarks/peers/compare.py $(program) $(ARGS)
 	@$(peers) Benchmarks/peers/to_a_loss.py $(program)
+	@$(MAKE) --no-print-directory .venv-peers/llama || true
 	@$(peers) Benchmarks/peers/decoding.py $(program)
 
 bench-control: build ## measure how much hostile peers of the control socket slow a training
@@ -144,8 +145,10 @@ bench-control: build ## measure how much hostile peers of the control socket slo
 	$(peers) -m pip install --quiet --disable-pip-version-check lm-eval==0.4.13 accelerate==1.15.0
 	@touch $@
 
-# llama.cpp, which PyPI has as source: long to compile, a C++ compiler needed. Without it, decoding is not compared.
+# llama.cpp, which PyPI has as source: a C++ compiler is needed (pip fetches CMake and Ninja), and five minutes of one core. Without
+# it, decoding is not compared.
 .venv-peers/llama: .venv-peers/ready
+	@echo "peers: compiling llama.cpp takes some minutes" >&2
 	$(peers) -m pip install --quiet --disable-pip-version-check llama-cpp-python==0.3.16
 	@touch $@
 

@@ -3,7 +3,8 @@
     decoding.py PROGRAM [--turns N] [--rounds N] [--threads N] [--json]
 
 foretop measures itself (`bench --only reading,decoding`), llama.cpp the GGUF file of such a network that foretop exports. Each run is
-a process of its own; a cell is the median of its turns. Where llama-cpp-python is not installed, nothing is compared, and it is said.
+a process of its own; a cell is the median of its turns. Both precisions are compared where the CPU has bf16, else fp32 alone. Where
+llama-cpp-python is not installed, nothing is compared, and it is said.
 """
 
 import argparse

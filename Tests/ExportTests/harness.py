@@ -11,6 +11,8 @@ import sys
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Networks this small have nothing for a second thread to do, and threads that wait for it take a busy machine's time.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import lm_eval
 from lm_eval.models.huggingface import HFLM
