@@ -42,18 +42,13 @@ struct ExperimentEstimate {
         throw UserError(.unavailable, "setting \(setting.name) does not fit into the available memory")
       }
       let left = members.filter { !results[$0].isOver }.map { min(results[$0].step, recipe.steps)..<recipe.steps }
-      let checkpoint = plan.memory.first { $0.name == "checkpoint" }?.bytes ?? 0
-      let kept = recipe.save.keep == 0 ? recipe.steps / max(1, recipe.save.every) : recipe.save.keep + 1
       return SettingEstimate(
         name: setting.name, cells: members.count, left: left.count,
         parameters: plan.network.parameters.parameters, memory: plan.bytes, step: estimate.step,
         seconds: left.reduce(0) { $0 + estimate.duration(of: $1) },
-        bytes: checkpoint * kept + recipe.steps * Self.rowBytes)
+        bytes: plan.disk.bytes)
     }
   }
-
-  /// Bytes of a step in run.h5, about.
-  private static let rowBytes = 120
 
   var text: String {
     let rows = settings.map { setting in
