@@ -19,14 +19,30 @@ package struct DiskPlan: Sendable, Equatable {
   /// Checkpoints that are there at once: a new one is written before an old one goes.
   package var checkpoints: Int { newest + kept + best + 1 }
 
-  package var bytes: Int { Self.whole(Double(checkpoints - 1) * Double(checkpoint) + Double(most) + Double(metrics)) }
+  package var bytes: Int { Self.whole(checkpointBytes + Double(metrics)) }
+
+  private var checkpointBytes: Double { Double(checkpoints - 1) * Double(checkpoint) + Double(most) }
+
+  /// Bytes that must be free before the first step: room for all checkpoints, and for the metrics of the beginning. Metrics grow with
+  /// every step, and many a run is begun with more steps than it will take.
+  package var demanded: Int { Self.whole(checkpointBytes + Double(firstMetrics)) }
+
+  private var firstMetrics: Int { min(metrics, Self.emptyMetrics) }
+
+  /// Bytes of metrics before the first step, about.
+  fileprivate static let emptyMetrics = 2_500_000
 
   /// Bytes that must be free.
   /// - Parameter existing: bytes of the run's files that are there already. However many they are, one more checkpoint is written.
-  package func needed(beside existing: Int) -> Int { max(most, bytes - existing) }
+  package func needed(beside existing: Int) -> Int { max(most, demanded - existing) }
 
-  /// What is there at once, in words.
-  package var words: String {
+  /// What is there at once when the run ends, in words.
+  package var words: String { words(metrics: metrics) }
+
+  /// What must fit before the first step, in words.
+  fileprivate var demandedWords: String { words(metrics: firstMetrics) }
+
+  private func words(metrics: Int) -> String {
     let size = Figure.bytes(checkpoint)
     guard checkpoints > 1 else { return "a checkpoint of \(size) and \(Figure.bytes(metrics)) of metrics" }
     var parts = [newest == 1 ? "the newest" : "the newest \(Figure.grouped(newest))"]
@@ -62,7 +78,7 @@ extension RunPlan {
     let more = existing > 0 ? " more than the \(Figure.bytes(existing)) that it has" : ""
     throw UserError(
       .unavailable,
-      "this run needs \(Figure.bytes(disk.needed(beside: existing)))\(more) on the disk, for \(disk.words), but "
+      "this run needs \(Figure.bytes(disk.needed(beside: existing)))\(more) on the disk, for \(disk.demandedWords), but "
         + "\(Figure.bytes(free)) are free on the disk of \(folder): make room there, or choose another disk with --runs"
         + diskAdvice(free: free, beside: existing))
   }
@@ -90,8 +106,7 @@ extension RunPlan {
       let needed = disk.needed(beside: existing)
       if needed <= free { return ", or set \(words): then it needs \(Figure.bytes(needed))" }
     }
-    let isForMetrics = disk.needed(beside: existing) - disk.metrics <= free
-    return isForMetrics ? ", or set steps to fewer: “foretop resume NAME --steps” goes on later" : ""
+    return ""
   }
 }
 
@@ -122,6 +137,6 @@ extension Recipe {
     let rows =
       Double(row) * 1.1 * Double(steps) + Double(evaluation) * times(evaluate.every)
       + Double(sample) * times(sample.every)
-    return DiskPlan.whole(2_500_000 + 3 * rows)
+    return DiskPlan.whole(Double(DiskPlan.emptyMetrics) + 3 * rows)
   }
 }

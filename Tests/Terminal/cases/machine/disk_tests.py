@@ -52,11 +52,11 @@ class SmallDisk:
 
 def options(disk, name, *more):
     return [PROGRAM, "train", "tiny", "--name", name, "--runs", disk.folder, "--data", TEXT, "--threads", "1",
-            "--steps", "50000", "--set", "evaluate.every=0", "--set", "sample.every=0", *more]
+            "--steps", "1000000", "--set", "evaluate.every=0", "--set", "sample.every=0", *more]
 
 
 def test_a_full_disk_makes_the_run_wait_and_room_lets_it_go_on():
-    with SmallDisk("full", 48) as disk:
+    with SmallDisk("full", 24) as disk:
         log = os.path.join(FOLDER, "full.log")
         with open(log, "w") as file:
             process = subprocess.Popen(
@@ -86,7 +86,7 @@ def test_a_full_disk_makes_the_run_wait_and_room_lets_it_go_on():
 
 
 def test_a_full_disk_is_said_on_the_screen():
-    with SmallDisk("screen", 48) as disk:
+    with SmallDisk("screen", 24) as disk:
         with Terminal(disk.command(options(disk, "a", "--set", "save.every=0")), 100, 30) as terminal:
             terminal.wait_for(lambda terminal: (terminal.step or 0) >= 3)
 
@@ -109,7 +109,7 @@ def test_a_full_disk_is_said_on_the_screen():
 def test_a_run_whose_only_copy_the_disk_refuses_still_listens():
     # As where a checkpoint is so large that there is one copy of it alone.
     alone = {**os.environ, "FORETOP_ONE_COPY": "1"}
-    with SmallDisk("alone", 48) as disk:
+    with SmallDisk("alone", 24) as disk:
         log = os.path.join(FOLDER, "alone.log")
         with open(log, "w") as file:
             process = subprocess.Popen(
