@@ -8,8 +8,10 @@ package struct RecordingTimes: Sendable {
   package var parameters = 0
   /// The time to record a step, including its share of flushes: means of a thousand steps each.
   package var rows: [Double] = []
-  /// The times of whole steps.
+  /// The times of whole steps; without the first ones, those of steps without and with a checkpoint being written.
   package var steps: [Double] = []
+  package var stepsAlone: [Double] = []
+  package var stepsBesideWriting: [Double] = []
   /// From the end of a step to the beginning of the next, with nothing due between them: without and with a checkpoint being
   /// written.
   package var pauses: [Double] = []
@@ -25,7 +27,81 @@ package struct RecordingTimes: Sendable {
   package init() {}
 }
 
+/// The tokens of a step of a network with tables whose checkpoints are measured.
+package enum TableSteps: String, CaseIterable, Sendable {
+  /// So many that a step picks a large part of the rows: the update goes through whole tables.
+  case many
+  /// So few that updates are lazy.
+  case few
+
+  fileprivate var words: String {
+    switch self {
+    case .many: "steps of 1 024 tokens, streamed updates"
+    case .few: "steps of 128 tokens, lazy updates"
+    }
+  }
+}
+
+extension RecordingTimes {
+  /// Rows of a table, for measurements that there are: what was measured, count, median and worst in milliseconds, and the target.
+  fileprivate func add(
+    to table: inout ReportTable, _ rows: [(what: String, seconds: [Double], most: Double?)],
+    after first: [ReportTable.ReportValue] = []
+  ) {
+    for (what, seconds, most) in rows {
+      guard let worst = seconds.max() else { continue }
+      table.add(
+        first + [
+          .text(what), .number(Double(seconds.count)), .number(Samples(seconds).median * 1000), .number(worst * 1000),
+          most.map(ReportTable.ReportValue.number) ?? ReportTable.ReportValue.none,
+        ])
+    }
+  }
+
+  /// The longest that training may wait for a checkpoint's copy: a step, or 50 ms; in milliseconds.
+  fileprivate var mostForCopy: Double { max(50, Samples(steps).median * 1000) }
+}
+
+extension ReportTable.ReportColumn {
+  /// The columns of `RecordingTimes.add`.
+  fileprivate static let times: [ReportTable.ReportColumn] = [
+    column("what", "what"), column("count", "count"), column("median", "median ms", 3),
+    column("worst", "worst ms", 3), column("most", "at most", 1),
+  ]
+}
+
 extension Bench {
+  /// Measures how checkpoints with tables delay training, where updates are streamed and where they are lazy.
+  /// - Parameters:
+  ///   - folder: a folder on the disk that is written to, for the lines above the table.
+  ///   - measure: trains a network with tables of about 100 million numbers, and saves so many checkpoints meanwhile.
+  package func tableCheckpoints(
+    in folder: String, measure: (_ steps: TableSteps, _ checkpoints: Int) throws -> RecordingTimes
+  ) throws -> ReportTable {
+    var table = ReportTable(
+      name: "table-checkpoints",
+      about: [
+        "how checkpoints with tables of memory layers delay training, on the disk of \(folder); “at most” is the target"
+      ],
+      columns: [ReportTable.ReportColumn.column("steps", "steps")] + ReportTable.ReportColumn.times)
+    for steps in TableSteps.allCases {
+      progress("table-checkpoints: \(steps.words); trains and saves in \(folder)")
+      let times = try measure(steps, effort == .quick ? 2 : 6)
+      let (millions, writing) = (times.parameters / 1_000_000, Samples(times.writing).median)
+      table.about.append(
+        "\(steps.words): \(millions) million parameters; a checkpoint was on the disk \(Figure.milliseconds(writing)) after it was due"
+      )
+      times.add(
+        to: &table,
+        [
+          ("a step, no checkpoint being written", times.stepsAlone, nil),
+          ("a step, a checkpoint being written", times.stepsBesideWriting, nil),
+          ("training waits for a checkpoint's copy", times.copies, times.mostForCopy),
+        ], after: [.text(steps.words)])
+    }
+    return table
+  }
+
   /// Measures the cost of recording.
   /// - Parameters:
   ///   - folder: a folder on the disk that is written to, for the lines above the table.
@@ -42,22 +118,17 @@ extension Bench {
         "how long recording and saving delay training: \(times.parameters / 1_000_000) million parameters, on the disk of \(folder)",
         "a step took \(Figure.milliseconds(step)), a checkpoint was on the disk \(Figure.milliseconds(Samples(times.writing).median)) after it was due; “at most” is the target",
       ],
-      columns: [
-        .column("what", "what"), .column("count", "count"), .column("median", "median ms", 3),
-        .column("worst", "worst ms", 3), .column("most", "at most", 1),
+      columns: ReportTable.ReportColumn.times)
+    times.add(
+      to: &table,
+      [
+        ("recording a step, with its share of flushes", times.rows, 0.1),
+        ("metrics wait, no checkpoint being written", times.stalls, 5),
+        ("metrics wait, a checkpoint being written", times.stallsBesideWriting, 5),
+        ("training waits between steps, no checkpoint being written", times.pauses, 5),
+        ("training waits between steps, a checkpoint being written", times.pausesBesideWriting, 5),
+        ("training waits for a checkpoint's copy", times.copies, times.mostForCopy),
       ])
-    func add(_ what: String, _ seconds: [Double], most: Double) {
-      guard let worst = seconds.max() else { return }
-      table.add(
-        .text(what), .number(Double(seconds.count)), .number(Samples(seconds).median * 1000), .number(worst * 1000),
-        .number(most))
-    }
-    add("recording a step, with its share of flushes", times.rows, most: 0.1)
-    add("metrics wait, no checkpoint being written", times.stalls, most: 5)
-    add("metrics wait, a checkpoint being written", times.stallsBesideWriting, most: 5)
-    add("training waits between steps, no checkpoint being written", times.pauses, most: 5)
-    add("training waits between steps, a checkpoint being written", times.pausesBesideWriting, most: 5)
-    add("training waits for a checkpoint's copy", times.copies, most: max(50, step * 1000))
     return table
   }
 }

@@ -8,6 +8,7 @@ package struct Bench {
     case limit, kernels, steps, parts, reading, decoding, scaling, memory, recording, screen
     case memoryLayer = "memory-layer"
     case tableUpdates = "table-updates"
+    case tableCheckpoints = "table-checkpoints"
   }
 
   /// The number of rounds, and with it the precision of the answer.

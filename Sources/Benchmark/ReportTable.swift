@@ -32,7 +32,9 @@ package struct ReportTable: Sendable {
   package let columns: [ReportColumn]
   package var rows: [[ReportValue]] = []
 
-  mutating func add(_ values: ReportValue...) {
+  mutating func add(_ values: ReportValue...) { add(values) }
+
+  mutating func add(_ values: [ReportValue]) {
     precondition(values.count == columns.count, "a row of “\(name)” has \(columns.count) values")
     rows.append(values)
   }

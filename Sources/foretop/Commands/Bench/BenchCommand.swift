@@ -33,6 +33,10 @@ struct BenchCommand: ParsableCommand {
     ("memory-layer", "the table of a memory layer: reading rows and updating them, compared with the memory bandwidth"),
     ("table-updates", "the table's updates, streamed and lazy, for steps of few and of many tokens"),
     (
+      "table-checkpoints",
+      "the longest step, and the longest wait, while checkpoints with tables of 100 million numbers are written into --runs"
+    ),
+    (
       "recording",
       "how long metrics and a checkpoint of 100 million parameters delay training; writes into a folder in --runs"
     ),
@@ -103,6 +107,8 @@ struct BenchCommand: ParsableCommand {
       case .memory: try bench.memory { try child($0) }
       case .memoryLayer: try bench.memoryLayer()
       case .tableUpdates: try bench.tableUpdates()
+      case .tableCheckpoints:
+        try RecordingTrial.tables(bench, in: place.runs, threads: try computing.count())
       case .screen:
         try bench.screen {
           try ScreenTrial.measure(in: place.runs, threads: try computing.count(), isThorough: thorough)

@@ -12,11 +12,44 @@ struct RecordingTrial {
   /// The folder of the trial's runs, which is removed at the end.
   private let folder: String
   private let threads: Int
+  private let network: TrialNetwork
+
+  /// A network of about 100 million parameters over bytes, whose steps are short, so that there are many.
+  private struct TrialNetwork {
+    /// The name of its run.
+    var name: String
+    /// `model` and `batch` of its recipe.
+    var shape: String
+    /// Steps between two checkpoints: enough that each is written before the next is due.
+    var saveEvery: Int
+
+    static let dense = TrialNetwork(
+      name: "trial",
+      shape: """
+        model: {blocks: 14, width: 768, heads: 12, keyValueHeads: 12, context: 64}
+        batch: {rows: 2}
+        """, saveEvery: 40)
+
+    /// Four tables of 25 million numbers each, of which steps of few tokens pick less than a hundredth of the rows.
+    static func tables(_ steps: TableSteps) -> TrialNetwork {
+      let (context, rows, memory, saveEvery) =
+        switch steps {
+        case .many: (256, 4, "keys: 128, valueWidth: 1152, preWidth: 384", 30)
+        case .few: (64, 2, "keys: 512, valueWidth: 64, preWidth: 32", 400)
+        }
+      return TrialNetwork(
+        name: "tables-\(steps.rawValue)",
+        shape: """
+          model: {blocks: 4, width: 256, heads: 4, keyValueHeads: 4, inner: 512, context: \(context), memory: {\(memory), keyWidth: 64, top: 16}}
+          batch: {rows: \(rows)}
+          """, saveEvery: saveEvery)
+    }
+  }
 
   /// Measures in a folder of its own within `runs`.
   static func table(_ bench: Bench, in runs: String, threads: Int) throws -> ReportTable {
     try BenchFolder.with(".bench", in: runs) { folder in
-      let trial = RecordingTrial(folder: folder, threads: threads)
+      let trial = RecordingTrial(folder: folder, threads: threads, network: .dense)
       return try bench.recording(in: runs) { checkpoints in
         var times = try trial.train(checkpoints: checkpoints)
         times.rows = try trial.record()
@@ -25,10 +58,17 @@ struct RecordingTrial {
     }
   }
 
-  /// Steps between two checkpoints: enough that each is written before the next is due.
-  private static let saveEvery = 40
+  /// Measures checkpoints with tables in a folder of its own within `runs`.
+  static func tables(_ bench: Bench, in runs: String, threads: Int) throws -> ReportTable {
+    try BenchFolder.with(".bench", in: runs) { folder in
+      try bench.tableCheckpoints(in: runs) { steps, checkpoints in
+        let trial = RecordingTrial(folder: folder, threads: threads, network: .tables(steps))
+        defer { try? FileManager.default.removeItem(atPath: "\(folder)/\(trial.network.name)") }
+        return try trial.train(checkpoints: checkpoints)
+      }
+    }
+  }
 
-  /// 14 blocks of width 768 over bytes: 99 million parameters. Its steps are short, so that there are many.
   private func recipe(steps: Int) throws -> Recipe {
     let text = "\(folder)/text.txt"
     try BenchFolder.writeText(words: 20_000, modulus: 9973, to: text)
@@ -36,22 +76,24 @@ struct RecordingTrial {
       yaml: """
         data: {paths: [\(JSON.text(text).line)], heldOut: 0}
         tokenizer: {kind: bytes}
-        model: {blocks: 14, width: 768, heads: 12, keyValueHeads: 12, context: 64}
+        \(network.shape)
         objective: {top: 0}
-        batch: {rows: 2}
         steps: \(steps)
         evaluate: {every: 0}
         sample: {every: 0}
-        save: {every: \(Self.saveEvery), keep: 1}
+        save: {every: \(network.saveEvery), keep: 1}
         """, source: "the bench's recipe")
   }
 
-  /// Trains, and classifies the times between steps by what the other threads did meanwhile.
+  /// Steps at the beginning that are left out of the times of steps: memory is touched for the first time in them.
+  private static let warmUp = 20
+
+  /// Trains, and classifies the times of steps, and between them, by what the other threads did meanwhile.
   private func train(checkpoints: Int) throws -> RecordingTimes {
-    let steps = Self.saveEvery * checkpoints + Self.saveEvery / 2
-    let recipe = try recipe(steps: steps)
+    let saveEvery = network.saveEvery
+    let recipe = try recipe(steps: saveEvery * checkpoints + saveEvery / 2)
     let request = RunRequest(
-      recipe: recipe, address: RunAddress(name: "trial", runs: folder),
+      recipe: recipe, address: RunAddress(name: network.name, runs: folder),
       source: try Corpus.Source(recipe, runs: folder), threads: threads)
     let stalls = Mailbox<Double>()
     let session = TrainingSession(request, isAttended: false, stalls: stalls)
@@ -68,8 +110,15 @@ struct RecordingTrial {
       case .stepped(let report):
         if let last {
           times.steps.append(report.phases.total)
+          if report.step > Self.warmUp {
+            if handedOver == nil {
+              times.stepsAlone.append(report.phases.total)
+            } else {
+              times.stepsBesideWriting.append(report.phases.total)
+            }
+          }
           let pause = report.time - last.time - report.phases.total
-          if last.step % Self.saveEvery == 0 {
+          if last.step % saveEvery == 0 {
             times.copies.append(pause)
           } else if handedOver == nil {
             times.pauses.append(pause)
@@ -78,7 +127,7 @@ struct RecordingTrial {
           }
         }
         last = report
-        if report.step % Self.saveEvery == 0 { handedOver = report.time }
+        if report.step % saveEvery == 0 { handedOver = report.time }
       case .occurred(let occurrence) where occurrence.kind == .saved:
         if let start = handedOver { times.writing.append(occurrence.time - start) }
         handedOver = nil
