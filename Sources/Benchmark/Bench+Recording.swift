@@ -50,11 +50,11 @@ extension RecordingTimes {
   ) {
     for (what, seconds, most) in rows {
       guard let worst = seconds.max() else { continue }
-      table.add(
-        first + [
-          .text(what), .number(Double(seconds.count)), .number(Samples(seconds).median * 1000), .number(worst * 1000),
-          most.map(ReportTable.ReportValue.number) ?? ReportTable.ReportValue.none,
-        ])
+      var values = first
+      values += [.text(what), .number(Double(seconds.count)), .number(Samples(seconds).median * 1000)]
+      values.append(.number(worst * 1000))
+      if let most { values.append(.number(most)) } else { values.append(ReportTable.ReportValue.none) }
+      table.add(values)
     }
   }
 

@@ -1,5 +1,6 @@
 // The room that a run's files take on the disk when they take the most, and whether the disk has so much.
 import Run
+import Transformer
 
 /// A run's files while its last checkpoint is written: no earlier moment has more of them. Checkpoints that somebody saves by hand come
 /// on top.

@@ -31,10 +31,11 @@ import Transformer
     static let rate = 0.01
 
     init(_ recipe: Recipe, on corpus: Corpus) throws {
-      self.recipe = recipe
-      model = try recipe.network(vocabulary: 256, rows: recipe.batch.rows, threads: 2, isTrained: true, from: nil)
+      let model = try recipe.network(vocabulary: 256, rows: recipe.batch.rows, threads: 2, isTrained: true, from: nil)
       model.parameters.initialize(seed: 1, deviation: 0.05, threads: 2)
       optimizer = try Optimizer(recipe.optimizer, for: model)
+      self.recipe = recipe
+      self.model = model
       batches = Batches(
         of: corpus.training, rows: recipe.batch.rows, context: recipe.model.context, lookahead: recipe.lookahead,
         seed: 1)
