@@ -118,7 +118,7 @@ extension Recipe {
     guard save.keep > 0 else { return (saved, 0, 0) }
     let older = max(0, saved - save.keep)
     var kept = 0
-    if save.keepEvery > 0 {
+    if save.keepEvery > 0, older > 0 {
       kept = older * save.every / (save.every / Self.commonDivisor(save.every, save.keepEvery) * save.keepEvery)
     }
     return (min(saved, save.keep), kept, evaluate.every > 0 && older > kept ? 1 : 0)
