@@ -133,11 +133,9 @@ extension Recipe {
     let columns = Metric.ofSteps(heads: heads, isShaped: shapesNextToken)
     let row = columns.reduce(0) { $0 + ($1.storage == .float32 ? 4 : 8) } + 4
     // A row of an evaluation, and the maps of memory layers; a text, and the order that TOP's head sees.
-    let evaluation = 600 + (model.memory.keys > 0 ? 24_000 : 0)
-    let sample = 2000
+    let (evaluationBytes, sampleBytes) = (model.memory.keys > 0 ? 24_600.0 : 600.0, 2000.0)
     let rows =
-      Double(row) * 1.1 * Double(steps) + Double(evaluation) * times(evaluate.every)
-      + Double(sample) * times(sample.every)
+      Double(row) * 1.1 * Double(steps) + evaluationBytes * times(evaluate.every) + sampleBytes * times(sample.every)
     return DiskPlan.whole(Double(DiskPlan.emptyMetrics) + 3 * rows)
   }
 }
