@@ -148,7 +148,8 @@ struct DiagnosticPanelTests {
     dashboard.focus = .diagnostics
     dashboard.isFullScreen = true
     func choose(_ name: String) throws -> String {
-      dashboard.scroll[.diagnostics] = try #require(dashboard.chartedNumbers.firstIndex { $0.name == name })
+      let place: Int = try #require(dashboard.chartedNumbers.firstIndex { $0.name == name })
+      dashboard.scroll[.diagnostics] = place
       return dashboard.draw(size: (120, 36), now: 0).text
     }
     // The norm has an axis of its own.
