@@ -67,7 +67,8 @@ struct ShapedRunTests {
 
     var dashboard = Dashboard(.live)
     for event in events.prefix(5) { dashboard.receive(event) }
-    #expect(dashboard.draw(size: (160, 40), now: beginning.time + 10).text.contains("(trained "))
+    let shown = dashboard.draw(size: (160, 40), now: beginning.time + 10).text
+    #expect(shown.contains("trained ntp ") && shown.contains("(entropy "))
 
     let plain = try Self.events { _ in }
     var columnsOfPlain: [String] = []

@@ -126,7 +126,8 @@ import Transformer
     let streamed = try train(recipe, [0: .streamed], after: commands, threads: threads)
     expectEqual(lazy, streamed)
     #expect(lazy.log.steps.count == 80 && lazy.log.steps.allSatisfy { $0.total.isFinite })
-    #expect(lazy.log.steps[79].total < lazy.log.steps[0].total)
+    // Of the first head: the total also depends on weights, which differ while MTP heads learn alone.
+    #expect(lazy.log.steps[79].losses[0].loss < lazy.log.steps[0].losses[0].loss)
     #expect(lazy.log.occurrences.count { [.rate, .setting].contains($0.kind) } == 4)
     #expect(lazy.log.evaluations.map(\.step) == [30, 60, 80])
     #expect(lazy.log.checkpoints.map(\.state.step) == [50, 80] && !lazy.log.texts.isEmpty && !lazy.sizes.isEmpty)
