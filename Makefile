@@ -20,10 +20,11 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run build-tests test test-cluster torture screens sanitize fuzz bench bench-peers bench-control format lint asm install clean
+.PHONY: help setup build build-mpi run build-tests test test-cluster torture screens sanitize fuzz bench bench-peers \
+  bench-optimizers bench-ranks bench-cores bench-control format lint asm install clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what is missing and make the default corpus
 	@sh tools/setup
@@ -48,10 +49,14 @@ test: build-tests .venv/ready ## run every test
 
 # Not in CI: it installs MPI and Slurm, and a little Slurm cluster needs root. The program is built once more, with MPI.
 # make test-cluster WORDS="rank slurm"
-test-cluster: setup .venv/ready ## test several processes with mpirun, and experiments on a Slurm of this machine
-	@sh tools/setup libopenmpi-dev openmpi-bin slurm-wlm munge
+test-cluster: build-mpi .venv/ready ## test several processes with mpirun, and experiments on a Slurm of this machine
+	@sh tools/setup slurm-wlm munge
+	$(python) Tests/Cluster/run.py $(program_mpi) $(WORDS)
+
+program_mpi := .build-mpi/release/foretop
+build-mpi: setup
+	@sh tools/setup libopenmpi-dev openmpi-bin
 	FORETOP_MPI=1 $(swift_build) --scratch-path .build-mpi --product foretop
-	$(python) Tests/Cluster/run.py .build-mpi/release/foretop $(WORDS)
 
 torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousands of times
 	@sh tools/setup python3-h5py
@@ -129,6 +134,22 @@ bench-peers: build .venv-peers/ready ## compare speed, memory and time to a loss
 	@$(peers) Benchmarks/peers/to_a_loss.py $(program)
 	@$(MAKE) --no-print-directory .venv-peers/llama || true
 	@$(peers) Benchmarks/peers/decoding.py $(program)
+
+# Which size of Benchmarks/optimizers.py, or which recipe: quick (minutes), nanogpt (half an hour), default and small (hours).
+# make bench-optimizers SIZE=nanogpt
+SIZE ?= quick
+bench-optimizers: build ## compare Muon with AdamW: tokens and time until the same held-out loss
+	@python3 Benchmarks/optimizers.py $(program) $(SIZE) --jobs 2 --out .build/optimizers.jsonl $(ARGS)
+
+# On which recipe ranks are measured. The cables need root.
+# make bench-ranks RECIPE=default
+RECIPE ?= small
+bench-ranks: build-mpi ## compare ranks with threads of one process, then ranks over slower and slower cables
+	@python3 Tests/Cluster/networks.py $(program_mpi) $(RECIPE) here
+	@python3 Tests/Cluster/networks.py $(program_mpi) $(RECIPE)
+
+bench-cores: build ## predict the share of the limit on more cores, from this machine's parts of a step
+	@python3 Benchmarks/cores.py $(program) $(RECIPE) $(ARGS)
 
 bench-control: build ## measure how much hostile peers of the control socket slow a training
 	python3 Benchmarks/hostile_peers.py .build/release/foretop

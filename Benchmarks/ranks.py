@@ -73,7 +73,8 @@ def least_rows(recipe, ranks, speed, gigabits, **options):
 
 
 def main():
-    # A node of two cores, as measured; and one of 64 cores at the same speed a core, of which 85 % are left (docs/performance.md).
+    # A node of two cores, as measured; and one of 64 cores at the same speed a core, of which 85 % are left (an assumption; “make
+    # bench-cores” predicts the share on more cores).
     speeds = {"small": (4200, 32 * 0.85 * 4200), "paper-340m": (150, 32 * 0.85 * 150)}
     for recipe in RECIPES:
         print(f"\n{recipe}: {sum(units(recipe)) / 1e6:.1f} M parameters, 25 Gbit/s")

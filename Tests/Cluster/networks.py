@@ -2,8 +2,11 @@
 """Measures how the speed of several ranks depends on the network between them: networks.py PROGRAM [RECIPE]; or compares ranks on this
 machine with threads of one process: networks.py PROGRAM RECIPE here.
 
-Each rank is on a machine of its own, as far as the kernel tells them apart: a network namespace with a cable to a bridge, whose delay
-and bandwidth tc sets. Their cores are those of this machine, so that computing is as fast with every cable. Needs root, ip and tc.
+Each rank is on a machine of its own, as far as the kernel tells them apart: a network namespace with a cable to a bridge. tc limits
+the bandwidth. A delay comes from a thread that carries the packets (delay.py), since many kernels have no netem; carrying takes some
+percent of a core. The ranks' cores are those of this machine, so that computing is as fast with every cable. Needs root, ip and tc.
+
+Variables: RANKS (2), STEPS (6 a run), TURNS (5, of “here”), BINDING (none; of “here”).
 """
 
 import json
@@ -13,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+from delay import MTU, DelayedCables
+
 NAME = "foretop-net"
 
 
@@ -21,17 +26,30 @@ def call(*words, check=True):
 
 
 class Network:
-    def __init__(self, count):
+    """Namespaces, each with its cable to a bridge.
+
+    isDelayed: whether packets are carried by a thread, which may hold them back for `delay` seconds.
+    """
+
+    def __init__(self, count, isDelayed):
         self.count = count
         self.folder = tempfile.mkdtemp(prefix=NAME)
+        self.cables = None
         self.clear()
         call("ip", "link", "add", f"{NAME}", "type", "bridge")
         call("ip", "addr", "add", "10.77.0.254/24", "dev", NAME)
         call("ip", "link", "set", NAME, "up")
+        if isDelayed:
+            self.cables = DelayedCables([(f"fv{rank}", f"fn{rank}") for rank in range(count)])
         for rank in range(count):
             host = self.host(rank)
             call("ip", "netns", "add", host)
-            call("ip", "link", "add", f"fv{rank}", "type", "veth", "peer", "name", "eth0", "netns", host)
+            if isDelayed:
+                call("ip", "link", "set", f"fn{rank}", "netns", host, "name", "eth0")
+                call("ip", "link", "set", f"fv{rank}", "mtu", str(MTU))
+                call("ip", "-n", host, "link", "set", "eth0", "mtu", str(MTU))
+            else:
+                call("ip", "link", "add", f"fv{rank}", "type", "veth", "peer", "name", "eth0", "netns", host)
             call("ip", "link", "set", f"fv{rank}", "master", NAME, "up")
             call("ip", "-n", host, "addr", "add", f"10.77.0.{rank + 1}/24", "dev", "eth0")
             call("ip", "-n", host, "link", "set", "eth0", "up")
@@ -46,23 +64,15 @@ class Network:
         return f"ftnode{rank}"
 
     def cable(self, delay, rate):
-        """Sets the delay of each direction and the bandwidth of every cable; None leaves it as the kernel does.
-
-        Returns whether the kernel can: a delay needs netem, a bandwidth alone tbf.
-        """
+        """Sets the delay of each direction in seconds, and the bandwidth of every cable; None leaves it as the kernel does."""
+        if self.cables:
+            self.cables.delay = delay
         for rank in range(self.count):
             for place in (f"fv{rank}", "eth0"):
                 where = ["tc"] if place != "eth0" else ["ip", "netns", "exec", self.host(rank), "tc"]
                 call(*where, "qdisc", "del", "dev", place, "root", check=False)
-                if delay:
-                    words = ["netem", "limit", "200000", "delay", delay, *(["rate", rate] if rate else [])]
-                elif rate:
-                    words = ["tbf", "rate", rate, "burst", "2mb", "latency", "100ms"]
-                else:
-                    continue
-                if call(*where, "qdisc", "add", "dev", place, "root", *words, check=False).returncode != 0:
-                    return False
-        return True
+                if rate:
+                    call(*where, "qdisc", "add", "dev", place, "root", "tbf", "rate", rate, "burst", "2mb", "latency", "100ms")
 
     def mpirun(self):
         hosts = ",".join(f"{self.host(rank)}:1" for rank in range(self.count))
@@ -72,6 +82,9 @@ class Network:
             "--mca", "oob_tcp_if_include", "10.77.0.0/24", "-x", "PATH", "-x", "HOME", "-x", "XDG_CACHE_HOME"]
 
     def clear(self):
+        if self.cables:
+            self.cables.end()
+            self.cables = None
         for rank in range(64):
             call("ip", "link", "del", f"fv{rank}", check=False) if os.path.exists(f"/sys/class/net/fv{rank}") else None
             if os.path.exists(f"/run/netns/ftnode{rank}"):
@@ -137,24 +150,30 @@ def main():
     if sys.argv[3:] == ["here"]:
         compare_here(train, count, int(os.environ.get("TURNS", "5")))
         return shutil.rmtree(folder, ignore_errors=True)
-    network = Network(count)
+    alone = pace([*train("alone"), "--threads", "1"])
+    print(f"{recipe}: {count} ranks of 1 thread; one process with 1 thread takes {alone:.3f} s a step")
+    print("| cable | transport | s a step | of the speed without waiting |")
+    print("| --- | --- | --- | --- |")
+    number = 0
     try:
-        alone = pace([*train("alone"), "--threads", "1"])
-        print(f"{recipe}: {count} ranks of 1 thread; one process with 1 thread takes {alone:.3f} s a step")
-        print("| cable | transport | s a step | of the speed without waiting |")
-        print("| --- | --- | --- | --- |")
-        number = 0
-        for delay, rate in ((None, None), ("1ms", None), (None, "10gbit"), (None, "1gbit"), ("1ms", "1gbit")):
-            if not network.cable(delay, rate):
-                print(f"| {delay or ''} {rate or ''} | | this kernel cannot make such a cable | |", flush=True)
+        for delay, rates in ((None, (None, "10gbit", "1gbit")), (0.0, (None,)), (0.001, (None, "1gbit"))):
+            try:
+                network = Network(count, isDelayed=delay is not None)
+            except OSError as error:
+                print(f"| {delay} s each way | | this kernel cannot make such a cable: {error} | |", flush=True)
                 continue
-            for transport in ("fp32", "bf16"):
-                number += 1
-                seconds = pace([*network.mpirun(), *train(f"run{number}", "--set", f"ranks.transport={transport}"), "--threads", "1"])
-                words = ", ".join(filter(None, [delay and f"{delay} each way", rate])) or "as fast as the kernel"
-                print(f"| {words} | {transport} | {seconds:.3f} | {alone / count / seconds:.2f} |", flush=True)
+            try:
+                for rate in rates:
+                    network.cable(delay, rate)
+                    for transport in ("fp32", "bf16"):
+                        number += 1
+                        seconds = pace([*network.mpirun(), *train(f"run{number}", "--set", f"ranks.transport={transport}"), "--threads", "1"])
+                        carried = delay is not None and (f"{delay * 1000:g} ms each way" if delay else "carried by a thread")
+                        words = ", ".join(filter(None, [carried, rate])) or "as fast as the kernel"
+                        print(f"| {words} | {transport} | {seconds:.3f} | {alone / count / seconds:.2f} |", flush=True)
+            finally:
+                network.end()
     finally:
-        network.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 

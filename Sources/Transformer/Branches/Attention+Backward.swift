@@ -126,7 +126,7 @@ extension Attention {
   /// - Parameters:
   ///   - from: the block's first key.
   ///   - scratch: has the gradients at keys and values, too.
-  ///   - sums: [m, hs] of dQ.
+  ///   - dQ: [m, hs], without the turn.
   ///   - addsToSums, addsToKeys: whether dQ, or dK and dV, are added to what is there.
   func multiply(
     _ tile: Int, from: Int, of head: HeadGradients, _ scratch: Scratch, dropout: Dropout?,
