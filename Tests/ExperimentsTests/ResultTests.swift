@@ -177,6 +177,8 @@ import Testing
     #expect(page.contains("objective.top") && page.contains("    ▀") && page.contains("seeds: 1, 2"))
     let chart = try #require(table.solvedChart)
     #expect(chart.curves.count == 2 && chart.curves.allSatisfy(\.isStepped))
+    // Both of a's runs ended unsolved, and one of b's.
+    #expect(chart.curves.map(\.ticks) == [[1600, 1600], [1600]])
     #expect(chart.csv.split(separator: "\n")[0] == "curve,samples,share of runs,lower,upper")
   }
 

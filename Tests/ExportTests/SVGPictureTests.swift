@@ -9,11 +9,15 @@ import Testing
 @Suite struct SVGPictureTests {
   private final class ElementCounter: NSObject, XMLParserDelegate {
     var elements: [String: Int] = [:]
+    var lines: [[String: String]] = []
     var text = ""
     func parser(
       _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
       attributes: [String: String] = [:]
-    ) { elements[name, default: 0] += 1 }
+    ) {
+      elements[name, default: 0] += 1
+      if name == "line" { lines.append(attributes) }
+    }
     func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
   }
 
@@ -40,6 +44,24 @@ import Testing
     // A frame, a band and two lines; a single value is a dot.
     #expect(counter.elements["path"] == 4 && counter.elements["circle"] == 1)
     #expect(counter.elements["image"] == nil)
+  }
+
+  @Test func `ticks stand on their line`() throws {
+    func lines(_ ticks: [Double]) throws -> [[String: String]] {
+      var chart = Self.chart
+      chart.curves[0].ticks = ticks
+      let counter = ElementCounter()
+      let parser = XMLParser(data: Data(try SVGPicture.text(of: chart).utf8))
+      parser.delegate = counter
+      #expect(parser.parse(), "\(String(describing: parser.parserError))")
+      return counter.lines
+    }
+    let without = try lines([])
+    let ticks = try lines([-1, 15, 20]).filter { !without.contains($0) }
+    // Before the line begins, there is nothing to stand on.
+    #expect(ticks.count == 2)
+    // From 10 to 20 the value is 0.5, at 20 it is 1: the middle and the top of the plot, 300 high below 36.
+    #expect(ticks.map { $0["y1"] } == ["181.0", "31.0"] && ticks.map { $0["y2"] } == ["191.0", "41.0"], "\(ticks)")
   }
 
   @Test func `a chart without values is refused`() {

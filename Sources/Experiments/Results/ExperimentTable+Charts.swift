@@ -10,16 +10,18 @@ extension ExperimentTable {
       guard let curve = row.solved, let last = curve.steps.last else { return nil }
       // The last share holds up to the end of the longest run.
       let tail = min(curve.end, end) > last.place ? [curve.end] : []
-      return ChartData.DataCurve(
+      var line = ChartData.DataCurve(
         "\(row.name) (\(curve.observations.count))", xs: curve.steps.map(\.place) + tail,
         ys: curve.steps.map(\.share) + tail.map { _ in last.share },
         lower: curve.steps.map(\.lower) + tail.map { _ in last.lower },
         upper: curve.steps.map(\.upper) + tail.map { _ in last.upper }, isStepped: true)
+      line.ticks = curve.observations.filter { !$0.isSolved }.map(\.place).sorted()
+      return line
     }
     guard !curves.isEmpty else { return nil }
     return ChartData(
       title: "\(name): share of runs with \(until)", xLabel: "samples", yLabel: "share of runs", curves: curves,
-      notes: [seedWords, "bands: 95 % intervals (Kaplan–Meier)"])
+      notes: [seedWords, "bands: 95 % intervals (Kaplan–Meier); ticks: runs that ended unsolved"])
   }
 
   /// The chart of the results: `solvedChart`, or else `metricChart(of:)`.

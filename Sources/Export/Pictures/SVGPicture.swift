@@ -122,9 +122,21 @@ package struct SVGPicture {
     let points = points(chart.curves[index], chart.curves[index].ys)
     guard !points.isEmpty else { return }
     put("<path d=\"\(Self.path(points))\" fill=\"none\" \(Self.stroke(index))/>")
+    drawTicks(index)
     if points.count == 1 {
       put(
         "<circle cx=\"\(Self.number(points[0].0))\" cy=\"\(Self.number(points[0].1))\" r=\"3\" fill=\"\(Self.pens[index % Self.pens.count].colour)\"/>"
+      )
+    }
+  }
+
+  private mutating func drawTicks(_ index: Int) {
+    let curve = chart.curves[index]
+    for tick in curve.ticks {
+      guard let point = curve.xs.lastIndex(where: { $0 <= tick }) else { continue }
+      let (x, y) = (Self.number(column(tick)), row(curve.ys[point]))
+      put(
+        "<line x1=\"\(x)\" y1=\"\(Self.number(y - 5))\" x2=\"\(x)\" y2=\"\(Self.number(y + 5))\" stroke=\"\(Self.pens[index % Self.pens.count].colour)\"/>"
       )
     }
   }

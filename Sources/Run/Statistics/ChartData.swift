@@ -14,6 +14,8 @@ package struct ChartData: Sendable, Equatable {
     package var upper: [Double]
     /// True for a step function; otherwise points are joined by straight lines.
     package var isStepped: Bool
+    /// The x values of ticks on the line, in rising order: places where something ends. Only pictures have them.
+    package var ticks: [Double] = []
 
     package init(
       _ name: String, xs: [Double], ys: [Double], lower: [Double] = [], upper: [Double] = [], isStepped: Bool = false
