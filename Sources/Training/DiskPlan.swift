@@ -30,8 +30,8 @@ package struct DiskPlan: Sendable, Equatable {
 
   private var firstMetrics: Int { min(metrics, Self.emptyMetrics) }
 
-  /// Bytes of metrics before the first step, about.
-  fileprivate static let emptyMetrics = 2_500_000
+  /// Bytes of metrics before the first step, about: of run.h5, its copy and the journal.
+  fileprivate static let emptyMetrics = 7_500_000
 
   /// Bytes that must be free.
   /// - Parameter existing: bytes of the run's files that are there already. However many they are, one more checkpoint is written.
@@ -59,9 +59,12 @@ package struct DiskPlan: Sendable, Equatable {
 
 extension RunPlan {
   /// The room that the run's files take on the disk.
-  package var disk: DiskPlan {
+  package var disk: DiskPlan { disk(isResumed: false) }
+
+  /// - Parameter isResumed: whether an earlier session evaluated the run, and one of its checkpoints may be the best.
+  private func disk(isResumed: Bool) -> DiskPlan {
     let datasets = network.parameters.tensors.count * (recipe.data.drawn.isOn ? 4 : 3)
-    let (newest, kept, best) = recipe.retained
+    let (newest, kept, best) = recipe.retained(isResumed: isResumed)
     return DiskPlan(
       checkpoint: checkpointBytes + Checkpoint.usualOverhead(datasets: datasets),
       most: checkpointBytes + Checkpoint.mostOverhead(datasets: datasets), newest: newest, kept: kept, best: best,
@@ -74,7 +77,7 @@ extension RunPlan {
   ///   - existing: bytes of the run's files that are there already and that the run replaces or goes on with.
   ///   - folder: of the run.
   package func check(freeDisk free: Int?, beside existing: Int = 0, of folder: String) throws(UserError) {
-    let disk = disk
+    let disk = disk(isResumed: existing > 0)
     guard let free, disk.needed(beside: existing) > free else { return }
     let more = existing > 0 ? " more than the \(Figure.bytes(existing)) that it has" : ""
     throw UserError(
@@ -103,7 +106,7 @@ extension RunPlan {
     for (words, change) in changes {
       var changed = recipe
       change(&changed)
-      guard changed != recipe, let disk = replanned(changed)?.disk else { continue }
+      guard changed != recipe, let disk = replanned(changed)?.disk(isResumed: existing > 0) else { continue }
       let needed = disk.needed(beside: existing)
       if needed <= free { return ", or set \(words): then it needs \(Figure.bytes(needed))" }
     }
@@ -113,7 +116,7 @@ extension RunPlan {
 
 extension Recipe {
   /// The checkpoints that are there when the last one is written: so many of the newest, of those that are always kept, and of the best.
-  fileprivate var retained: (newest: Int, kept: Int, best: Int) {
+  fileprivate func retained(isResumed: Bool) -> (newest: Int, kept: Int, best: Int) {
     let saved = save.every > 0 ? max(0, steps - 1) / save.every : 0
     guard save.keep > 0 else { return (saved, 0, 0) }
     let older = max(0, saved - save.keep)
@@ -121,7 +124,8 @@ extension Recipe {
     if save.keepEvery > 0, older > 0 {
       kept = older * save.every / (save.every / Self.commonDivisor(save.every, save.keepEvery) * save.keepEvery)
     }
-    return (min(saved, save.keep), kept, evaluate.every > 0 && older > kept ? 1 : 0)
+    let hasBest = isResumed ? saved >= save.keep : evaluate.every > 0 && older > kept
+    return (min(saved, save.keep), kept, hasBest ? 1 : 0)
   }
 
   /// Euclid's algorithm.

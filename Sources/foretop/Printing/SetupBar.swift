@@ -14,6 +14,7 @@ final class SetupBar {
   /// The cells that the bar's line may take; nil where lines are printed.
   private let columns: Int?
   private var lastDrawn = -Double.infinity
+  private var lastPart: SetupWork?
   /// The cells that the bar's line takes now; 0 while there is none.
   private var width = 0
 
@@ -44,8 +45,9 @@ final class SetupBar {
       return
     }
     work.take(part, done: done, total: total, now: now)
-    guard now - lastDrawn >= Self.pause || now < lastDrawn else { return }
-    lastDrawn = now
+    // Another part is shown at once.
+    guard part != lastPart || now - lastDrawn >= Self.pause || now < lastDrawn else { return }
+    (lastDrawn, lastPart) = (now, part)
     draw(work.barLine(columns: columns).text.cut(to: columns))
   }
 

@@ -37,8 +37,8 @@ enum BundledFiles {
   static func files(in name: String, ending: String = ".yaml") -> [(name: String, path: String)] {
     guard let folder else { return [] }
     let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)")) ?? []
-    return files.filter { $0.hasSuffix(ending) && !$0.hasPrefix(".") }.sorted()
-      .map { (String($0.dropLast(ending.count)), "\(folder)/\(name)/\($0)") }
+    let names = files.filter { $0.hasSuffix(ending) && !$0.hasPrefix(".") }.map { String($0.dropLast(ending.count)) }
+    return names.sorted().map { ($0, "\(folder)/\(name)/\($0)\(ending)") }
   }
 
   /// The text for recipes without `data.paths`.

@@ -304,7 +304,7 @@ def test_a_run_whose_checkpoints_do_not_fit_is_refused_with_the_numbers():
     def tables(keys):
         return ["--set", f"model.memory.keys={keys}", "--set", "model.memory.valueWidth=32", "--set", "model.memory.preWidth=16"]
 
-    with SmallDisk("refused", 32) as disk:
+    with SmallDisk("refused", 40) as disk:
         log = os.path.join(FOLDER, "refused.log")
 
         def attempt(name, steps, *more):

@@ -206,7 +206,7 @@ def wait_for_event(process, said):
         event = json.loads(line)
         if said(event):
             return event
-    raise AssertionError("it ended before")
+    raise AssertionError(f"it ended before with {process.wait()}: {process.stderr.read() if process.stderr else None}")
 
 
 def saved(event):

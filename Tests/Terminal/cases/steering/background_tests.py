@@ -91,7 +91,7 @@ def test_kill_of_the_process_that_the_shell_waits_for_is_the_end_of_the_run():
         terminal.process.kill()
         terminal.process.wait()
         wait_until(lambda: not is_there(process), "nothing is left")
-    assert state("both")["state"] == "interrupted"
+    assert state("both")["state"] == "interrupted", state("both")
     # What is left blocks nobody.
     run(command("resume", "both", "--headless", "--steps", str(state("both")["step"] + 1), "--threads", "1"))
 

@@ -201,7 +201,8 @@ def test_r_shows_the_checkpoints_and_the_screen_goes_on_with_the_branch():
         terminal.wait_for("stop after saving")
         terminal.type("s")
         assert terminal.finish() == 0, terminal.after
-    assert state("lake")["state"] == "stopped" and state("lake~2")["state"] == "stopped"
+    for name in ("lake", "lake~2"):
+        assert state(name)["state"] == "stopped", state(name)
     assert [event["actor"] for event in occurrences("lake", "branch")] == ["key"]
 
 
