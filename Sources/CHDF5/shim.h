@@ -17,6 +17,7 @@ static inline hid_t h5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t h5_group_creation(void) { return H5P_GROUP_CREATE; }
 static inline hid_t h5_dataset_creation(void) { return H5P_DATASET_CREATE; }
 static inline hid_t h5_link_creation(void) { return H5P_LINK_CREATE; }
+static inline hid_t h5_dataset_transfer(void) { return H5P_DATASET_XFER; }
 static inline hid_t h5_default(void) { return H5P_DEFAULT; }
 
 // Types in files (little-endian, whatever the machine) and in memory.

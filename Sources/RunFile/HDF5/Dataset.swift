@@ -134,7 +134,7 @@ final class Dataset {
     guard count > 0 else { return }
     let what = "cannot write \(path) in \(file.path)"
     let selected = try selection(start, count, what)
-    try HDF5.check(H5Dwrite(id, type, selected.memory.id, selected.part.id, h5_default(), bytes), what)
+    try HDF5.check(H5Dwrite(id, type, selected.memory.id, selected.part.id, HDF5.transfer, bytes), what)
   }
 
   /// Reads rows that exist.
@@ -142,7 +142,7 @@ final class Dataset {
     guard count > 0 else { return }
     let what = "cannot read \(path) in \(file.path)"
     let selected = try selection(start, count, what)
-    try HDF5.check(H5Dread(id, type, selected.memory.id, selected.part.id, h5_default(), bytes), what)
+    try HDF5.check(H5Dread(id, type, selected.memory.id, selected.part.id, HDF5.transfer, bytes), what)
   }
 
   private func selection(_ start: Int, _ count: Int, _ what: String) throws -> Selection {

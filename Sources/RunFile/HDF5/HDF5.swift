@@ -33,6 +33,13 @@ enum HDF5 {
     h5_quiet()
   }
 
+  /// The property list of reads and writes of rows: numbers are converted in pieces of 64 KiB. With the library's default, each
+  /// call that converts numbers first fills a MiB with zeros, however few rows there are.
+  static let transfer: hid_t = {
+    let list = H5Pcreate(h5_dataset_transfer())
+    return list >= 0 && H5Pset_buffer(list, 64 << 10, nil, nil) >= 0 ? list : h5_default()
+  }()
+
   private static let lock = NSRecursiveLock()
 
   /// Runs `body` while no other thread calls the library. `body` must be short, since the metrics wait for it.
