@@ -19,16 +19,20 @@ package enum ExtremeNumbers {
     return texts
   }
 
-  /// Every recipe that differs from this one in one number, and that the key and the rules take.
+  /// Every recipe that differs from this one in one number, and that the key and the rules take; each once, though several texts
+  /// may stand for a number.
   package static func recipes(from plain: Recipe) -> [(name: String, recipe: Recipe)] {
     Recipe.fields.flatMap { field in
-      texts(for: field).compactMap { text in
+      var found: [(name: String, recipe: Recipe)] = []
+      for text in texts(for: field) {
         var recipe = plain
         guard (try? recipe.set("\(field.key)=\(text)", source: "")) != nil,
-          (try? recipe.validate(source: "")) != nil
-        else { return nil }
-        return ("\(field.key)=\(text)", recipe)
+          (try? recipe.validate(source: "")) != nil,
+          text == "-0" || !found.contains(where: { $0.recipe == recipe })
+        else { continue }
+        found.append(("\(field.key)=\(text)", recipe))
       }
+      return found
     }
   }
 }

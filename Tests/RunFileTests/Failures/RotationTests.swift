@@ -11,6 +11,15 @@ extension RunFileTests {
   @Suite struct Rotated {
     let scratch = ScratchFolder()
 
+    /// All that happens at a step, with texts so long that some hundred steps fill a journal.
+    private func events(at step: Int) -> [Event] {
+      Sample.events(at: step).map { event in
+        guard case .wrote(var sample) = event else { return event }
+        sample.text += String(repeating: "a", count: 50_000)
+        return .wrote(sample)
+      }
+    }
+
     /// Records steps until the journal has begun anew; returns the last.
     private func rotate(_ recorder: Recorder, from first: Int) throws -> Int {
       let journal = RunFolder(recorder.folder).journal
@@ -18,14 +27,18 @@ extension RunFileTests {
       var step = first
       var size = 0
       while true {
-        for event in Sample.events(at: step) { #expect(try recorder.record(event).isEmpty) }
-        if step % 100 == 0 {
+        for event in events(at: step) { #expect(try recorder.record(event).isEmpty) }
+        if step % 20 == 0 {
+          let wasRotating = recorder.isRotating
           recorder.flush()
           let now = try FileDescriptor(opening: journal, O_RDONLY).size()
           if now < size { return step }
           size = now
-          // The copy is made beside this, and may have to wait for its turn.
-          if FileManager.default.fileExists(atPath: RunFolder(recorder.folder).before + ".new") { usleep(1000) }
+          // Twenty steps or more have come meanwhile. The copy is made beside this, and may have to wait for its turn.
+          while wasRotating, recorder.isRotating {
+            try limit.check("run.h5 is copied")
+            usleep(1000)
+          }
           try limit.check("the journal begins anew")
         }
         step += 1
@@ -110,7 +123,7 @@ extension RunFileTests {
       while !isCopied {
         try limit.check("run.h5 is copied")
         step += 1
-        for event in Sample.events(at: step) { _ = try recorder.record(event) }
+        for event in events(at: step) { _ = try recorder.record(event) }
         if step % 100 == 0 { recorder.flush() }
         while recorder.isRotating && !isCopied { isCopied = FileManager.default.fileExists(atPath: copy) }
       }
