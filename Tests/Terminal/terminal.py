@@ -14,7 +14,7 @@ import time
 
 import pyte
 
-from waiting import PATIENCE, let_compute
+from waiting import awaited, let_compute
 
 
 # Synchronized output (mode 2026).
@@ -155,22 +155,21 @@ class Terminal:
 
     def wait_for(self, what):
         """Reads until the screen has a text, matches a pattern, or fulfils a condition; returns the match."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            self.read()
-            if isinstance(what, str):
-                found = what in self.text
-            elif callable(what):
-                found = what(self)
-            else:
-                found = what.search(self.text)
-            if found:
-                return found
-            if self.process.poll() is not None:
-                self.read(0.2)
-                raise AssertionError(f"the program ended with {self.process.returncode}, waiting for {what}:\n{self.text}")
-            if time.monotonic() > end:
-                raise AssertionError(f"waited in vain for {what}:\n{self.text}")
+        with awaited(lambda: f"for {what}:\n{self.text}") as check:
+            while True:
+                self.read()
+                if isinstance(what, str):
+                    found = what in self.text
+                elif callable(what):
+                    found = what(self)
+                else:
+                    found = what.search(self.text)
+                if found:
+                    return found
+                if self.process.poll() is not None:
+                    self.read(0.2)
+                    raise AssertionError(f"the program ended with {self.process.returncode}, waiting for {what}:\n{self.text}")
+                check()
 
     @property
     def step(self):
@@ -193,10 +192,10 @@ class Terminal:
 
     def finish(self):
         """Waits until the program has ended; returns its status."""
-        end = time.monotonic() + PATIENCE
-        while self.process.poll() is None:
-            self.read()
-            assert time.monotonic() < end, f"the program did not end:\n{self.text}"
+        with awaited(lambda: f"for the end of the program:\n{self.text}") as check:
+            while self.process.poll() is None:
+                self.read()
+                check()
         self.read(0.1)
         return self.process.returncode
 

@@ -1,14 +1,14 @@
 """How tests wait and what they draw: conditions, with a limit that only a hang reaches, and numbers of one seed."""
 
-import glob
+import contextlib
 import math
 import os
 import random
 import signal
 import time
 
-# Seconds; a slow machine is no failure.
-PATIENCE = float(os.environ.get("FORETOP_PATIENCE", "600"))
+from stillness import PATIENCE, Vain, Watch, below
+
 SEED = int(os.environ.get("FORETOP_TEST_SEED", "1"))
 # Whether `make torture` runs these tests, at counts that take minutes.
 IS_FULL = os.environ.get("FORETOP_TORTURE") == "full"
@@ -19,26 +19,50 @@ def draws(purpose):
     return random.Random(f"{SEED} {purpose}")
 
 
+# Looks after the tests of this process, where they are watched.
+WATCH = Watch()
+
+
+@contextlib.contextmanager
+def awaited(what):
+    """Around a loop that waits for something; gives what to ask at every turn whether the wait has lasted too long. `what` is
+    asked for the words of a failure."""
+    limit = time.monotonic() + PATIENCE
+
+    def check():
+        assert time.monotonic() < limit, f"waited in vain {what()}"
+
+    try:
+        with WATCH.within_a_wait():
+            yield check
+    except Vain as reason:
+        raise AssertionError(f"waited in vain, for {reason}: {what()}") from None
+
+
 def wait_until(condition, what, pause=0.02):
     """Waits until something holds, and returns it; `what` says it, or is asked for what was in the way."""
-    limit = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < limit, f"waited in vain until {what() if callable(what) else what}"
-        time.sleep(pause)
-    return found
+    with awaited(lambda: f"until {what() if callable(what) else what}") as check:
+        while True:
+            begun = time.monotonic()
+            if found := condition():
+                return found
+            check()
+            # A question that takes long, such as one to the program, leaves the processor to others for as long.
+            time.sleep(max(pause, time.monotonic() - begun))
 
 
 def children(process, task="*"):
     """The numbers of the processes that a process has started and that go on; those of one of its threads, if this is named."""
-    numbers = []
-    for path in glob.glob(f"/proc/{process.pid}/task/{task}/children"):
-        try:
-            with open(path) as file:
-                numbers += map(int, file.read().split())
-        except OSError:
-            # The thread has ended.
-            pass
-    return numbers
+    return below(process.pid, task)
+
+
+def is_there(number):
+    """Whether the process with this number lives; one that nobody has asked for the status does not."""
+    try:
+        with open(f"/proc/{number}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def trainer(process):
@@ -57,10 +81,10 @@ def computed(process):
 def let_compute(process, seconds, meanwhile=lambda: time.sleep(0.001)):
     """Waits until a process has computed so much longer, or has ended."""
     end = computed(process) + seconds
-    limit = time.monotonic() + PATIENCE
-    while computed(process) < end:
-        assert time.monotonic() < limit, f"process {process.pid} computes nothing"
-        meanwhile()
+    with awaited(lambda: f"until process {process.pid} has computed {seconds} s more") as check:
+        while computed(process) < end:
+            check()
+            meanwhile()
 
 
 def heed_signals():

@@ -10,6 +10,7 @@ import subprocess
 
 from control_tests import control, stop, tell, training
 from support import *
+from waiting import is_there
 
 
 def attach(name, *options, columns=110, rows=30):
@@ -46,15 +47,6 @@ def resume_in_background(name):
 def end(process):
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-
-
-def is_there(process):
-    """Whether a process lives; one that nobody has asked for the status does not."""
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_screens_on_another_process_steer_and_see_who_did_what():

@@ -3,9 +3,10 @@
 import os
 import signal
 
-from attach_tests import attach, end, in_background, is_there, resume_in_background
+from attach_tests import attach, end, in_background, resume_in_background
 from control_tests import tell
 from support import *
+from waiting import is_there
 
 
 def session_of(process):
