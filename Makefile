@@ -20,8 +20,9 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build build-mpi run build-tests test test-cluster torture screens sanitize fuzz bench bench-peers \
-  bench-optimizers bench-ranks bench-cores bench-control format lint asm install clean
+.PHONY: help setup build build-mpi run build-tests test test-files test-units test-filtered test-terminal test-torture \
+  test-allocations test-losses test-cluster torture screens sanitize fuzz bench bench-peers bench-optimizers bench-ranks \
+  bench-cores bench-control format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,13 +40,42 @@ build-tests: setup
 	$(swift_build) --build-tests
 	$(swift_build) --product foretop
 
+# `make test` runs its parts side by side, three at a time, so that no core waits for the end of another part; those that take
+# longest come first. make test PARTS="units losses"
+PARTS ?= files terminal torture units allocations losses
+parts = $(if $(FILTER),filtered $(filter-out files units,$(PARTS)),$(PARTS))
+# Swift's tests are in one program. libhdf5 lets those of run files go on one at a time: the others do not wait for them.
+# More tests than cores go on at a time: a thread that spins while it waits would take a core from another test.
+spins := GOMP_SPINCOUNT=500
+swift_tests = $(spins) FORETOP_PYTHON="$(CURDIR)/$(python)" .build/release/foretopPackageTests.xctest --testing-library swift-testing
+run_file_tests := '^RunFileTests[.]'
+
 test: build-tests .venv/ready ## run every test
 	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
-	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
+	@scratch=$$(sh tools/scratch); trap 'rm -rf "$$scratch"' EXIT; \
+	  TMPDIR="$$scratch" NO_COLOR=1 $(MAKE) --no-print-directory --jobs=3 --keep-going \
+	  $(if $(MAKE_TERMOUT),,--output-sync=target) $(parts:%=test-%)
+
+test-files:
+	$(swift_tests) --filter $(run_file_tests)
+
+test-units:
+	$(swift_tests) --skip $(run_file_tests)
+
+test-filtered:
+	$(swift_tests) $(FILTER)
+
+test-terminal:
 	$(python) Tests/Terminal/run.py $(program)
-	LD_PRELOAD="$(CURDIR)/.build/allocations.so" .build/release/StepAllocations
+
+test-torture:
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so small
-	GOMP_SPINCOUNT=500 .build/release/StoredLosses
+
+test-allocations:
+	LD_PRELOAD="$(CURDIR)/.build/allocations.so" .build/release/StepAllocations
+
+test-losses:
+	$(spins) .build/release/StoredLosses
 
 # Not in CI: it installs MPI and Slurm, and a little Slurm cluster needs root. The program is built once more, with MPI.
 # make test-cluster WORDS="rank slurm"
@@ -101,7 +131,7 @@ sanitize-%:
 	$(sanitized_build) --product foretop
 	FORETOP_PYTHON="$(CURDIR)/$(python)" $($*_options) nice -n 19 swift test -c release --no-color-diagnostics \
 	  --scratch-path .build-sanitize-$* --sanitize=$* --skip-build $(FILTER)
-	$($*_options) nice -n 19 $(python) Tests/Terminal/run.py .build-sanitize-$*/release/foretop $(WORDS)
+	$($*_options) FORETOP_PATIENCE=3600 nice -n 19 $(python) Tests/Terminal/run.py .build-sanitize-$*/release/foretop $(WORDS)
 
 # Which readers are fuzzed, and for how many seconds each: make fuzz TIME=3600 TARGETS="journal recipe"
 TIME ?= 60
