@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import string
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,19 @@ with open(TEXT, "w") as _file:
         _file.write(" ".join(_draw.choice(_words) for _ in range(12)) + ".\n")
 
 
+def long_text(lines=60_000):
+    """The path of a text that takes seconds to train a tokenizer of thousands of pieces from, to encode, and to evaluate; made
+    once."""
+    path = os.path.join(FOLDER, f"long-{lines}.txt")
+    if not os.path.exists(path):
+        draw = random.Random(2)
+        words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 12))) for _ in range(40_000)]
+        with open(path, "w") as file:
+            for _ in range(lines):
+                file.write(" ".join(draw.choices(words, k=12)) + ".\n")
+    return path
+
+
 class Skipped(Exception):
     """Says why a test cannot run here."""
 
@@ -37,8 +51,10 @@ ENDLESS = ["--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.eve
 
 
 def train(name, *options, recipe="tiny", data=TEXT):
-    """The command that trains a run of this name."""
-    return [PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", data, "--threads", "1", *options]
+    """The command that trains a run of this name. One that goes on until it is stopped takes what others leave of the processor: it
+    would hold up what other tests wait for."""
+    nice = ["nice", "-n", "5"] if ENDLESS[1] in options else []
+    return [*nice, PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", data, "--threads", "1", *options]
 
 
 def command(verb, *arguments):
@@ -128,6 +144,6 @@ def end_left(numbers):
 
 __all__ = [
     "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "ROOT", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin",
-    "checkpoints", "command", "complaints", "computed", "draws", "end_left", "events", "going_on", "let_compute", "objects", "occurrences", "run", "state",
+    "checkpoints", "command", "complaints", "computed", "draws", "end_left", "events", "going_on", "let_compute", "long_text", "objects", "occurrences", "run", "state",
     "train", "trainer", "wait_until",
 ]

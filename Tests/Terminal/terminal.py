@@ -13,6 +13,7 @@ import termios
 import time
 
 import pyte
+from wcwidth import wcwidth
 
 from waiting import awaited, let_compute
 
@@ -49,6 +50,8 @@ class Terminal:
     def __init__(self, command, columns=100, rows=30, env=None, cwd=None):
         self.screen = Scrolling(columns, rows)
         self.stream = ScrollingStream(self.screen)
+        # The screen's lines, as far as it has not marked them as dirty since they were read.
+        self.lines = []
         self.raw = b""
         # The part of a frame whose end has not come: a terminal that knows synchronized output does not show it.
         self.unfinished = b""
@@ -147,7 +150,29 @@ class Terminal:
 
     @property
     def text(self):
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        """The lines of the screen, without blanks at their ends."""
+        dirty = self.screen.dirty
+        if len(self.lines) != self.screen.lines:
+            self.lines = [""] * self.screen.lines
+            dirty = range(self.screen.lines)
+        for row in dirty:
+            if row < len(self.lines):
+                self.lines[row] = self.line(row)
+        self.screen.dirty.clear()
+        return "\n".join(self.lines)
+
+    def line(self, row):
+        """The text of a line, in which a wide character hides the cell behind it."""
+        cells, characters, is_hidden = self.screen.buffer[row], [], False
+        for column in range(self.screen.columns):
+            if is_hidden:
+                is_hidden = False
+                continue
+            character = cells[column].data
+            characters.append(character)
+            # The first wide character is U+1100.
+            is_hidden = character >= "\u1100" and wcwidth(character[0]) == 2
+        return "".join(characters).rstrip()
 
     def let_compute(self, seconds):
         """Reads until the program has computed so much longer."""
@@ -155,9 +180,12 @@ class Terminal:
 
     def wait_for(self, what):
         """Reads until the screen has a text, matches a pattern, or fulfils a condition; returns the match."""
+        took = 0
         with awaited(lambda: f"for {what}:\n{self.text}") as check:
             while True:
-                self.read()
+                # A question that takes long, such as one to the program, leaves the processor to others for as long.
+                self.read(max(0.05, took))
+                begun = time.monotonic()
                 if isinstance(what, str):
                     found = what in self.text
                 elif callable(what):
@@ -166,6 +194,7 @@ class Terminal:
                     found = what.search(self.text)
                 if found:
                     return found
+                took = time.monotonic() - begun
                 if self.process.poll() is not None:
                     self.read(0.2)
                     raise AssertionError(f"the program ended with {self.process.returncode}, waiting for {what}:\n{self.text}")

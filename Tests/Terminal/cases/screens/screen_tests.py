@@ -177,19 +177,13 @@ def test_a_terminal_that_hangs_up_after_the_end_is_left():
 
 
 def test_what_start_up_does_is_said_and_can_be_left_at_once():
-    # A tokenizer of this text takes a second or two: there is time to see it.
-    big = os.path.join(FOLDER, "big.txt")
-    with open(TEXT) as source, open(big, "w") as file:
-        text = source.read()
-        for copy in range(40):
-            file.write("".join(f"{word}{copy} " for word in text.split()))
     for name, leave, status in (
         ("start-keys", lambda terminal: terminal.type("qs"), 0),
         ("start-ctrl-c", lambda terminal: terminal.type("\x03"), 130),
         ("start-term", lambda terminal: terminal.signal(15), 143),
     ):
-        options = ["--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000", "--data", big]
-        with Terminal(train(name, *options)) as terminal:
+        options = ["--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000"]
+        with Terminal(train(name, *options, data=long_text(lines=30_000))) as terminal:
             terminal.wait_for("training a tokenizer of 2000 pieces")
             leave(terminal)
             assert terminal.finish() == status

@@ -195,18 +195,10 @@ def test_kill_of_a_run_in_the_background_blocks_nothing():
 
 
 def test_a_run_that_is_being_set_up_is_told_and_attached_to():
-    draw = draws("words of a large text")
-    text = os.path.join(FOLDER, "large.txt")
-    # Enough words to keep the training of a tokenizer busy for some seconds.
-    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(50_000)]
-    with open(text, "w") as file:
-        for _ in range(30_000):
-            file.write(" ".join(draw.choices(words, k=12)) + ".\n")
-
     def set_up():
         return training(
             "hasty", *ENDLESS, "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000", "--set",
-            "data.heldOut=0.5", data=text, ready=lambda name: os.path.exists(control(name)),
+            "data.heldOut=0.5", data=long_text(lines=30_000), ready=lambda name: os.path.exists(control(name)),
             env={**os.environ, "XDG_CACHE_HOME": os.path.join(FOLDER, "cache-hasty")})
 
     # Stopped at once: nothing is left, and the name is free.

@@ -1,7 +1,6 @@
 """Signals: what is saved, what goes on, and that the terminal is put back."""
 
 import os
-import random
 import re
 import signal
 import subprocess
@@ -63,19 +62,6 @@ def headless(name, *options, recipe="tiny", text=TEXT):
     arguments = [PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", text, "--threads", "1", "--headless"]
     return subprocess.Popen(
         [*arguments, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def long_text():
-    """A text that takes seconds to make a tokenizer from, to encode, and to evaluate."""
-    path = os.path.join(FOLDER, "long.txt")
-    if not os.path.exists(path):
-        draw = random.Random(2)
-        letters = "abcdefghijklmnopqrstuvwxyz"
-        words = ["".join(draw.choice(letters) for _ in range(draw.randint(2, 12))) for _ in range(40000)]
-        with open(path, "w") as file:
-            for _ in range(60000):
-                file.write(" ".join(draw.choice(words) for _ in range(12)) + ".\n")
-    return path
 
 
 def test_a_termination_leaves_the_preparations_at_once():
