@@ -40,9 +40,10 @@ build-tests: setup
 	$(swift_build) --build-tests
 	$(swift_build) --product foretop
 
-# `make test` runs its parts side by side, three at a time, so that no core waits for the end of another part; those that take
-# longest come first. make test PARTS="units losses"
+# `make test` runs its parts side by side, JOBS at a time, so that no core waits for the end of another part; those that take
+# longest come first. make test PARTS="units losses" JOBS=1
 PARTS ?= files terminal torture units allocations losses
+JOBS ?= 3
 parts = $(if $(FILTER),filtered $(filter-out files units,$(PARTS)),$(PARTS))
 # Swift's tests are in one program. libhdf5 lets those of run files go on one at a time: the others do not wait for them.
 # More tests than cores go on at a time: a thread that spins while it waits would take a core from another test.
@@ -53,7 +54,7 @@ run_file_tests := '^RunFileTests[.]'
 test: build-tests .venv/ready ## run every test
 	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
 	@scratch=$$(sh tools/scratch); trap 'rm -rf "$$scratch"' EXIT; \
-	  TMPDIR="$$scratch" NO_COLOR=1 $(MAKE) --no-print-directory --jobs=3 --keep-going \
+	  TMPDIR="$$scratch" NO_COLOR=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going \
 	  $(if $(MAKE_TERMOUT),,--output-sync=target) $(parts:%=test-%)
 
 test-files:

@@ -14,20 +14,30 @@ struct LayoutTests {
     #expect(layouts.map(\.key) == [1, 2, 3, 4, 5, 6, 7])
   }
 
+  /// Panels cover a screen of this size, each cell once, when none lies outside, no two share a cell, and they have as many cells.
+  private func expectCover(
+    _ places: [(panel: Panel, rectangle: Rectangle)], _ columns: Int, _ rows: Int, _ name: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let screen = Rectangle(column: 0, row: 0, columns: columns, rows: rows)
+    for (index, place) in places.enumerated() where !place.rectangle.isEmpty {
+      #expect(
+        place.rectangle.intersection(screen) == place.rectangle,
+        "\(name) \(columns)x\(rows): \(place.panel) lies outside", sourceLocation: sourceLocation)
+      for other in places[..<index] where !place.rectangle.intersection(other.rectangle).isEmpty {
+        Issue.record(
+          "\(name) \(columns)x\(rows): \(place.panel) and \(other.panel) overlap", sourceLocation: sourceLocation)
+      }
+    }
+    let covered = places.reduce(0) { $0 + $1.rectangle.columns * $1.rectangle.rows }
+    #expect(covered == columns * rows, "\(name) leaves cells of \(columns)x\(rows)", sourceLocation: sourceLocation)
+  }
+
   @Test func `every shipped layout covers every size without an overlap`() throws {
     for layout in try shippedLayouts() {
       for columns in [1, 2, 19, 20, 39, 40, 59, 60, 79, 80, 100, 119, 120, 169, 170, 220, 500] {
         for rows in [1, 2, 3, 4, 7, 8, 11, 12, 15, 16, 23, 24, 29, 30, 36, 47, 48, 60, 200] {
-          var taken = Set<Int>()
-          for (panel, rectangle) in layout.arrangement(columns: columns, rows: rows) {
-            for row in rectangle.row..<rectangle.bottom {
-              for column in rectangle.column..<rectangle.end {
-                #expect(
-                  taken.insert(row * columns + column).inserted, "\(layout.name) \(columns)x\(rows): \(panel) overlaps")
-              }
-            }
-          }
-          #expect(taken.count == columns * rows, "\(layout.name) leaves cells of \(columns)x\(rows)")
+          expectCover(layout.arrangement(columns: columns, rows: rows), columns, rows, layout.name)
         }
       }
     }
@@ -42,16 +52,7 @@ struct LayoutTests {
       for (columns, rows) in sizes {
         let before = layout.arrangement(columns: columns, rows: rows)
         let places = Layout.fill(before, without: absent)
-        var taken = Set<Int>()
-        for (panel, rectangle) in places {
-          for row in rectangle.row..<rectangle.bottom {
-            for column in rectangle.column..<rectangle.end {
-              #expect(
-                taken.insert(row * columns + column).inserted, "\(layout.name) \(columns)x\(rows): \(panel) overlaps")
-            }
-          }
-        }
-        #expect(taken.count == columns * rows, "\(layout.name) leaves cells of \(columns)x\(rows)")
+        expectCover(places, columns, rows, layout.name)
         // Where there is nothing else, they say why they are empty.
         let others = before.map(\.panel).filter { !$0.isBar && $0 != .events && !absent.contains($0) }
         let left = places.map(\.panel).filter { absent.contains($0) }

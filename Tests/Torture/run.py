@@ -19,10 +19,13 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "Terminal"))
+from keeping import keep
 from waiting import SEED, heed_signals
 
 ROWS = os.path.join(HERE, "rows")
-# Those that measure how late something is come last, with nothing beside them.
+# Those that take longest begin: `read-only` waits for a minute.
+LONGEST = ["read-only", "kills", "damaged-files", "malformed-files"]
+# Those that measure at full counts how late something is come last then, with nothing beside them.
 ALONE = ["live-reads"]
 
 
@@ -44,25 +47,29 @@ def main():
     heed_signals()
     program, torture, wiretap, count, *wanted = sys.argv[1:]
     assert count in ("small", "full"), f"{count} is neither small nor full"
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    keep()
+    alone = ALONE if count == "full" else []
+    # In memory, unless `make test` has chosen a place already.
+    isChosen = os.environ.get("TMPDIR", "").startswith("/dev/shm/")
+    place = "/dev/shm" if not isChosen and os.access("/dev/shm", os.W_OK) else None
     scratch = tempfile.mkdtemp(prefix="foretop-torture-", dir=place)
     environment = dict(
         os.environ, TORTURE_PROGRAM=os.path.abspath(program), TORTURE_WRITER=os.path.abspath(torture),
         TORTURE_WIRETAP=os.path.abspath(wiretap), TORTURE_SCRATCH=scratch, XDG_CACHE_HOME=os.path.join(scratch, "cache"),
         PYTHONPATH=os.pathsep.join([HERE, os.path.join(HERE, "..", "Terminal")]),
         PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
-    rows = [row for row in sorted(os.listdir(ROWS)) if not wanted or row in wanted]
+    rows = [row for row in LONGEST + sorted(set(os.listdir(ROWS)) - set(LONGEST)) if not wanted or row in wanted]
     unknown = set(wanted) - set(rows)
     assert not unknown, f"there are no rows {unknown}; there are {sorted(os.listdir(ROWS))}"
     print(f"{'what':<78} {'count':>7} {'bad':>5}  verdict  seconds", flush=True)
     bad = {}
     try:
-        # Some wait for a minute and compute nothing.
+        # Some wait and compute nothing.
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            started = [(row, pool.submit(run, row, count, environment)) for row in rows if row not in ALONE]
+            started = [(row, pool.submit(run, row, count, environment)) for row in rows if row not in alone]
             for row, future in started:
                 bad |= show(row, *future.result())
-        for row in ALONE:
+        for row in alone:
             if row in rows:
                 bad |= show(row, *run(row, count, environment))
     finally:
