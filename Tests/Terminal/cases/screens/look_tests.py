@@ -141,8 +141,7 @@ def test_data_is_what_training_reads():
     assert "leave out --json" in run([PROGRAM, "data", "tiny", "--position", "3", "--json", *options], status=64).stderr
     # Scores in half precision tie at a window of 4096, wherever the next two tokens differ.
     packed = ["--set", "data.documents=packed", "--set", "objective.window=4096"]
-    place = next(place for place in range(13) if len(set(windows[0]["tokens"][place + 1:place + 3])) == 2)
-    position = place
+    position = next(place for place in range(13) if len(set(windows[0]["tokens"][place + 1:place + 3])) == 2)
     exact, tied = weights(*packed), weights(*packed, "--set", "objective.semantics=float16Scores")
     assert exact[0] > exact[1] and tied[0] == tied[1], (exact, tied)
     summary = json.loads(run([PROGRAM, "data", "tiny", "--json", "--summary", *options]).stdout)
