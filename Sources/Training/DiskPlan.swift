@@ -16,6 +16,8 @@ package struct DiskPlan: Sendable, Equatable {
   package let best: Int
   /// Bytes of metrics, events and samples, about: of run.h5, its copy and the journal.
   package let metrics: Int
+  /// True where every checkpoint is kept (`save.keep: 0`).
+  package let isKeepingAll: Bool
 
   /// Checkpoints that are there at once: a new one is written before an old one goes.
   package var checkpoints: Int { newest + kept + best + 1 }
@@ -24,9 +26,20 @@ package struct DiskPlan: Sendable, Equatable {
 
   private var checkpointBytes: Double { Double(checkpoints - 1) * Double(checkpoint) + Double(most) }
 
-  /// Bytes that must be free before the first step: room for all checkpoints, and for the metrics of the beginning. Metrics grow with
-  /// every step, and many a run is begun with more steps than it will take.
-  package var demanded: Int { Self.whole(checkpointBytes + Double(firstMetrics)) }
+  /// Bytes that must be free before the first step: room for the checkpoints that are there at once however many steps there are, and
+  /// for the metrics of the beginning. What grows with every step is not demanded (metrics, and checkpoints that are kept for ever):
+  /// many a run is begun with more steps than it will take.
+  package var demanded: Int { lasting.bytes }
+
+  /// The plan without what grows with every step.
+  private var lasting: DiskPlan {
+    DiskPlan(
+      checkpoint: checkpoint, most: most, newest: isKeepingAll ? 0 : newest, kept: 0, best: best, metrics: firstMetrics,
+      isKeepingAll: isKeepingAll)
+  }
+
+  /// What must fit before the first step, in words.
+  fileprivate var demandedWords: String { lasting.words }
 
   private var firstMetrics: Int { min(metrics, Self.emptyMetrics) }
 
@@ -38,12 +51,7 @@ package struct DiskPlan: Sendable, Equatable {
   package func needed(beside existing: Int) -> Int { max(most, demanded - existing) }
 
   /// What is there at once when the run ends, in words.
-  package var words: String { words(metrics: metrics) }
-
-  /// What must fit before the first step, in words.
-  fileprivate var demandedWords: String { words(metrics: firstMetrics) }
-
-  private func words(metrics: Int) -> String {
+  package var words: String {
     let size = Figure.bytes(checkpoint)
     guard checkpoints > 1 else { return "a checkpoint of \(size) and \(Figure.bytes(metrics)) of metrics" }
     var parts = [newest == 1 ? "the newest" : "the newest \(Figure.grouped(newest))"]
@@ -68,7 +76,8 @@ extension RunPlan {
     return DiskPlan(
       checkpoint: checkpointBytes + Checkpoint.usualOverhead(datasets: datasets),
       most: checkpointBytes + Checkpoint.mostOverhead(datasets: datasets), newest: newest, kept: kept, best: best,
-      metrics: recipe.metricsBytes)
+      metrics: recipe.metricsBytes,
+      isKeepingAll: recipe.save.keep == 0)
   }
 
   /// Checks that the run's files fit on the disk, however many checkpoints the recipe keeps.
@@ -90,15 +99,14 @@ extension RunPlan {
   /// The first change of the recipe with which its files would fit, in words; empty where none is known.
   private func diskAdvice(free: Int, beside existing: Int) -> String {
     func keepOne(_ recipe: inout Recipe) { recipe.save.keep = 1 }
-    func keepNone(_ recipe: inout Recipe) { (recipe.save.keep, recipe.save.keepEvery) = (1, 0) }
     func leaveOut(_ recipe: inout Recipe) { recipe.save.weightsOnly = true }
     let moments = "save.weightsOnly: true, which leaves out the moments of tables"
     let changes: [(words: String, change: (inout Recipe) -> Void)] = [
-      ("save.keep: 1", keepOne), ("save.keep: 1 and save.keepEvery: 0", keepNone), (moments, leaveOut),
+      ("save.keep: 1", keepOne), (moments, leaveOut),
       (
         "save.keep: 1 and \(moments)",
         {
-          keepNone(&$0)
+          keepOne(&$0)
           leaveOut(&$0)
         }
       ),

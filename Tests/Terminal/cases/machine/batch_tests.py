@@ -94,7 +94,7 @@ def test_a_signal_is_heard_on_the_screen_and_by_a_stored_run():
 
 
 def test_ignored_signals_stay_ignored():
-    ignore = "import signal, os, sys; signal.signal(signal.SIGUSR2, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    ignore = "import signal, os, sys; signal.signal(signal.SIGUSR2, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
         [sys.executable, "-c", ignore, *train("deaf-usr2", *ENDLESS), "--json"], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, text=True)

@@ -230,7 +230,7 @@ def test_the_limit_on_sizes_is_as_a_full_disk_and_lifting_it_lets_a_run_go_on():
     # Checkpoints of some 20 MB, and a limit that run.h5 stays below.
     wide = ["--set", "model.width=256", "--set", "model.blocks=2", "--set", "save.every=3"]
     process = subprocess.Popen(
-        [*train("limited", "--steps", "1000000", *SMALL, *wide), "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [*train("held-down", "--steps", "1000000", *SMALL, *wide), "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, preexec_fn=limited(8 << 20))
     failure = wait_for_event(process, lambda event: event.get("kind") == "failure")
     assert "File too large" in failure["text"] and f"prlimit --pid {process.pid}" in failure["text"], failure
@@ -239,7 +239,7 @@ def test_the_limit_on_sizes_is_as_a_full_disk_and_lifting_it_lets_a_run_go_on():
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_for_event(process, saved)
     wait_for_event(process, lambda event: event.get("kind") == "proceed")
-    stops_with_all_its_steps(process, "limited")
+    stops_with_all_its_steps(process, "held-down")
 
 
 def begin_at_the_limit_on_sizes(name):
