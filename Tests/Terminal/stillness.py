@@ -47,8 +47,8 @@ def descendants(number):
 
 def wanted(number):
     """Seconds of a processor that each thread of a process has had, and that it has had or queued for; the second is without
-    bound for a thread that queues now, which the kernel counts later, or waits for a disk. By the thread's number; empty when the
-    process has ended."""
+    bound for a thread that queues now, which the kernel counts later, or waits for a disk, or that somebody has stopped. By the
+    thread's number; empty when the process has ended."""
     found = {}
     for path in glob.glob(f"/proc/{number}/task/*"):
         try:
@@ -58,7 +58,7 @@ def wanted(number):
                 state = file.read().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        found[int(path.rpartition("/")[2])] = had / 1e9, math.inf if state in "RD" else (had + queued) / 1e9
+        found[int(path.rpartition("/")[2])] = had / 1e9, math.inf if state in "RDTt" else (had + queued) / 1e9
     return found
 
 
