@@ -53,7 +53,7 @@ ENDLESS = ["--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.eve
 def train(name, *options, recipe="tiny", data=TEXT):
     """The command that trains a run of this name. One that goes on until it is stopped takes what others leave of the processor: it
     would hold up what other tests wait for."""
-    nice = ["nice", "-n", "5"] if ENDLESS[1] in options else []
+    nice = [shutil.which("nice"), "-n", "5"] if ENDLESS[1] in options else []
     return [*nice, PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", data, "--threads", "1", *options]
 
 
