@@ -16,7 +16,8 @@ from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, train
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
-FOLDER = tempfile.mkdtemp(prefix="foretop-terminal-")
+# A short path, of which screens of usual widths show all.
+FOLDER = tempfile.mkdtemp(prefix="ft-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 RUNS = os.path.join(FOLDER, "runs")
 os.environ["XDG_CACHE_HOME"] = os.path.join(FOLDER, "cache")
@@ -53,7 +54,7 @@ ENDLESS = ["--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.eve
 def train(name, *options, recipe="tiny", data=TEXT):
     """The command that trains a run of this name. One that goes on until it is stopped takes what others leave of the processor: it
     would hold up what other tests wait for."""
-    nice = [shutil.which("nice"), "-n", "5"] if ENDLESS[1] in options else []
+    nice = [shutil.which("nice"), "-n", "10"] if ENDLESS[1] in options else []
     return [*nice, PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", data, "--threads", "1", *options]
 
 

@@ -106,7 +106,7 @@ def flood(name, keys):
         child = trainer(terminal.process)
         os.set_blocking(terminal.master, False)
         start, before = time.monotonic(), processor_time(child)
-        while time.monotonic() - start < 3:
+        while time.monotonic() - start < 2:
             terminal.read(0.005)
             try:
                 os.write(terminal.master, keys)
