@@ -54,7 +54,7 @@ run_file_tests := '^RunFileTests[.]'
 test: build-tests .venv/ready ## run every test
 	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
 	@scratch=$$(sh tools/scratch); trap 'rm -rf "$$scratch"' EXIT; \
-	  TMPDIR="$$scratch" NO_COLOR=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going \
+	  TMPDIR="$$scratch" NO_COLOR=1 OPENBLAS_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going \
 	  $(if $(MAKE_TERMOUT),,--output-sync=target) $(parts:%=test-%)
 
 test-files:
