@@ -13,10 +13,10 @@ package struct RecordingTimes: Sendable {
   package var stepsAlone: [Double] = []
   package var stepsBesideWriting: [Double] = []
   /// From the end of a step to the beginning of the next, with nothing due between them: without and with a checkpoint being
-  /// written.
+  /// copied or written.
   package var pauses: [Double] = []
   package var pausesBesideWriting: [Double] = []
-  /// The same with a checkpoint due: the copy, and the wait for its memory.
+  /// The same with a checkpoint due: the copy, or its first part, and the wait for its memory.
   package var copies: [Double] = []
   /// Stretches in which the recorder was busy, so that new rows had to wait: without and with a checkpoint being written.
   package var stalls: [Double] = []
@@ -97,6 +97,7 @@ extension Bench {
           ("a step, no checkpoint being written", times.stepsAlone, nil),
           ("a step, a checkpoint being written", times.stepsBesideWriting, nil),
           ("training waits for a checkpoint's copy", times.copies, times.mostForCopy),
+          ("between later steps, until it is on the disk", times.pausesBesideWriting, times.mostForCopy),
         ], after: [.text(steps.words)])
     }
     return table

@@ -22,6 +22,9 @@ extension RecordingThread {
     var isBehind = false
     /// The number and the step of the newest checkpoint that was begun, and the number of the newest that is stored.
     var begun = (number: 0, step: 0)
+    /// The place among all events of the checkpoint that was begun last, and whether it is the best so far, until its copy
+    /// comes; nil also where it could not be begun.
+    var awaited: (mark: CheckpointMark, isBest: Bool)?
     var stored = 0
     /// The requests that pending checkpoints answer, and their steps, by the checkpoints' numbers: of one step there may be several.
     var saving: [Int: (step: Int, requests: [Request])] = [:]
@@ -126,24 +129,28 @@ extension RecordingThread {
       if case .occurred(let occurrence) = event.event, occurrence.needsConfirmation {
         disk.unconfirmed.events.append(event.number)
       }
-    case .checkpoint(let parcel, let requests):
-      guard let checkpoint = parcel.takeOut() else { return saveAgain(requests, &disk) }
-      let step = checkpoint.state.step
+    case .due(let step, let requests):
       let number = disk.begun.number + 1
       disk.begun = (number, step)
       disk.saving[number] = (step, requests)
-      // An earlier one of the same step may never be stored: this one has its names, too.
-      let all = disk.saving.sorted { $0.key < $1.key }.map(\.value).filter { $0.step == step }.flatMap(\.requests)
       do {
-        let (pending, notices) = try recorder.begin(
-          checkpoint, isBest: step == disk.bestStep, keptAs: all.keptNames, number: number)
+        let (mark, notices) = try recorder.mark(step: step)
         publish(notices)
-        disk.writing += 1
-        disk.unconfirmed.checkpoints.append(pending)
+        disk.awaited = (mark, step == disk.bestStep)
       } catch {
-        buffers.giveBack()
+        disk.awaited = nil
         say(UserError(error, while: "beginning the checkpoint"), of: step, givingUp: number, with: recorder, &disk)
       }
+    case .checkpoint(let parcel):
+      guard let checkpoint = parcel.takeOut() else { preconditionFailure("a parcel has a checkpoint") }
+      guard let (mark, isBest) = disk.awaited else { return buffers.giveBack() }
+      disk.awaited = nil
+      // An earlier one of the same step may never be stored: this one has its names, too.
+      let all = disk.saving.sorted { $0.key < $1.key }.map(\.value).filter { $0.step == mark.step }.flatMap(\.requests)
+      disk.writing += 1
+      disk.unconfirmed.checkpoints.append(
+        recorder.pending(checkpoint, at: mark, isBest: isBest, keptAs: all.keptNames, number: disk.begun.number))
+    case .again(let request): saveAgain([request], &disk)
     case .stored(let stored):
       disk.writing -= 1
       disk.unsaved = nil

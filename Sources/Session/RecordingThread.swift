@@ -12,8 +12,12 @@ final class RecordingThread: Sendable {
   /// A message to the recorder's thread.
   enum Entry: Sendable {
     case event(NumberedEvent)
-    /// A copy of the training state, and the requests that it answers. Without a copy, that is the newest one once more.
-    case checkpoint(Handoff, answering: [Request])
+    /// A checkpoint is due of the state after all events before this one, and answers requests; its copy follows.
+    case due(step: Int, answering: [Request])
+    /// The copy of the state that was due last.
+    case checkpoint(Handoff)
+    /// A request for the checkpoint that was due last.
+    case again(Request)
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)
     /// A newer state replaced a checkpoint that was not stored.

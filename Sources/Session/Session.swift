@@ -155,15 +155,16 @@ package final class TrainingSession: Sendable {
         obeying: requests.mailbox, replaying: request.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(
           report: { [hub] in hub.publish($0) },
-          save: { [self] in
-            if $0.state.step == request.past?.step { startIsSaved.store(true, ordering: .relaxed) }
-            entries.send(.checkpoint(Handoff($0), answering: $1))
+          save: { [self] checkpoint, _ in
+            if checkpoint.state.step == request.past?.step { startIsSaved.store(true, ordering: .relaxed) }
+            entries.send(.checkpoint(Handoff(checkpoint)))
           },
+          due: { [entries] in entries.send(.due(step: $0, answering: $1)) },
           spare: { [buffers] in buffers.take() },
           goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) },
           progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) },
           hasScreen: { [self] in hasScreen },
-          saveAgain: { [entries] in entries.send(.checkpoint(Handoff(nil), answering: [$0])) }))
+          saveAgain: { [entries] in entries.send(.again($0)) }))
       if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))

@@ -17,7 +17,10 @@ extension Trainer {
   }
 
   /// A complete copy of the training state: everything that determines the following steps.
-  package var checkpoint: Checkpoint { checkpoint(in: nil) }
+  package var checkpoint: Checkpoint {
+    model.parameters.bringTablesUpToDate(threads: model.threads)
+    return copyOfState(in: nil)
+  }
 
   /// The training state without weights and moments.
   package var checkpointWithoutNumbers: Checkpoint {
@@ -31,24 +34,25 @@ extension Trainer {
       weights: [], firstMoments: [], secondMoments: [])
   }
 
-  /// A complete copy of the training state: everything that determines the following steps.
-  /// - Parameter spare: a checkpoint that is no longer needed; its memory is reused, since the kernel would have to
-  ///   clear new memory page by page.
-  package func checkpoint(in spare: consuming Checkpoint?) -> Checkpoint {
+  /// A copy of the training state, complete but for some tables. Rows of all other tables must be up to date.
+  /// - Parameters:
+  ///   - spare: a checkpoint that is no longer needed; its memory is reused, since the kernel would have to clear new memory
+  ///     page by page.
+  ///   - later: elements of tables that are copied afterwards, in ascending order.
+  func copyOfState(in spare: consuming Checkpoint?, without later: [Range<Int>] = []) -> Checkpoint {
     var copy = spare ?? checkpointWithoutNumbers
     // A spare one has the recipe of its last state, and commands change numbers of the recipe.
     (copy.state, copy.recipe) = (state, recipe)
     let numbers = checkpointNumbers
-    model.parameters.bringTablesUpToDate(threads: model.threads)
-    model.copy(model.parameters.weights, count: numbers.weights, into: &copy.weights)
+    model.copy(model.parameters.weights, count: numbers.weights, without: later, into: &copy.weights)
     copy.drawing = recipe.data.drawn.isOn ? drawing?.frozen ?? [] : []
     if let ranked, ranked.isSharded {
       // Where ranks are lost, `save` sees that.
       try? order(.moments)
       ranked.collectMoments(of: model, into: &copy)
     } else {
-      model.copy(model.parameters.firstMoments, count: numbers.moments, into: &copy.firstMoments)
-      model.copySecondMoments(count: numbers.moments, into: &copy.secondMoments)
+      model.copy(model.parameters.firstMoments, count: numbers.moments, without: later, into: &copy.firstMoments)
+      model.copySecondMoments(count: numbers.moments, without: later, into: &copy.secondMoments)
     }
     return copy
   }
@@ -56,17 +60,20 @@ extension Trainer {
 
 extension Transformer {
   /// Copies the second moments to where the weights lie in their block. Those that Muon has no use for are zero.
-  fileprivate func copySecondMoments(count: Int, into block: inout [Float]) {
+  /// - Parameter later: elements of tables that are left out.
+  fileprivate func copySecondMoments(count: Int, without later: [Range<Int>], into block: inout [Float]) {
     let layout = parameters.layout
     guard layout.secondMoments < layout.count else {
-      return copy(parameters.secondMoments, count: count, into: &block)
+      return copy(parameters.secondMoments, count: count, without: later, into: &block)
     }
     if block.count != count { block = [Float](repeating: 0, count: count) }
     let source = parameters.secondMoments
     block.withUnsafeMutableBufferPointer { buffer in
       let destination = buffer.baseAddress!
       for tensor in layout.tensors {
-        guard let place = tensor.secondMoment, tensor.offset + tensor.count <= count else { continue }
+        guard let place = tensor.secondMoment, tensor.offset + tensor.count <= count,
+          !later.contains(where: { $0.contains(tensor.offset) })
+        else { continue }
         // All threads on each: the table of a memory layer can have more numbers than all other tensors together.
         Team.split(tensor.count, threads: threads, grain: 1024) { _, range in
           (destination + tensor.offset + range.lowerBound).update(
@@ -77,12 +84,19 @@ extension Transformer {
   }
 
   /// Copies one block of parameters on all threads.
-  func copy(_ base: UnsafeMutablePointer<Float>, count: Int, into block: inout [Float]) {
+  /// - Parameter later: elements that are left out, in ascending order.
+  func copy(
+    _ base: UnsafeMutablePointer<Float>, count: Int, without later: [Range<Int>] = [], into block: inout [Float]
+  ) {
+    if block.count != count, !later.isEmpty { block = [Float](repeating: 0, count: count) }
     if block.count == count {
       block.withUnsafeMutableBufferPointer { buffer in
         let destination = buffer.baseAddress!
-        Team.split(count, threads: threads, grain: 1024) { _, range in
-          (destination + range.lowerBound).update(from: base + range.lowerBound, count: range.count)
+        for part in Self.parts(of: count, without: later) {
+          let (from, to) = (base + part.lowerBound, destination + part.lowerBound)
+          Team.split(part.count, threads: threads, grain: 1024) { _, range in
+            (to + range.lowerBound).update(from: from + range.lowerBound, count: range.count)
+          }
         }
       }
     } else {
@@ -94,6 +108,18 @@ extension Transformer {
         filled = count
       }
     }
+  }
+
+  /// The parts of 0 ..< count outside of some ranges, which are in ascending order.
+  private static func parts(of count: Int, without ranges: [Range<Int>]) -> [Range<Int>] {
+    var parts: [Range<Int>] = []
+    var first = 0
+    for range in ranges where range.lowerBound < count {
+      if first < range.lowerBound { parts.append(first..<range.lowerBound) }
+      first = range.upperBound
+    }
+    if first < count { parts.append(first..<count) }
+    return parts
   }
 }
 

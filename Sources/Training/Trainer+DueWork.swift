@@ -6,11 +6,13 @@ import Run
 import Transformer
 
 extension Trainer {
-  /// Hands over a copy of the state, unless the last copy was of the same state. If there is no memory for it now,
-  /// saving stays due.
+  /// Begins a checkpoint of the state, unless the last one is of the same state. If there is no memory for it now, saving
+  /// stays due.
   func save(_ outlets: Outlets) {
     isSaveDue = false
     guard state != savedState else { return }
+    // Its memory may be what this one waits for.
+    finishCheckpoint(outlets)
     var spare: Checkpoint?
     if let memory = outlets.spare {
       spare = memory()
@@ -22,12 +24,7 @@ extension Trainer {
     noteSoundWeights()
     savedState = state
     isKept = savingRequests.contains(where: \.actor.isByHand)
-    let copy = checkpoint(in: consume spare)
-    // Moments of a rank that is lost are missing: the next step says which.
-    guard ranked?.ranks.failure == nil || ranked?.isSharded == false else { return }
-    // Given away: a copy that stayed here would make the arrays be copied once more.
-    outlets.save(consume copy, savingRequests)
-    savingRequests = []
+    beginCheckpoint(in: consume spare, outlets)
   }
 
   /// - Returns: what was measured; nil where nothing was, which is reported.

@@ -218,7 +218,7 @@ extension Trainer {
 
   /// What shows that the weights are spoilt, and not the batch bad; nil where they are sound.
   private func signOfSpoiltWeights(_ cause: GuardCause) -> String? {
-    let sizes = tensorSizes()
+    let sizes = tensorSizes(ofAllRows: true)
     if let exploded = explodedTensor(sizes) { return exploded }
     let judged = state.guarded
     if let judged, judged.isSpoilt {
@@ -239,15 +239,28 @@ extension Trainer {
     return firstLoss(of: batch)
   }
 
+  /// Rows of each table whose weights are looked at, at most.
+  private static let sampledRows = 4096
+
   /// Root mean square of each tensor's weights.
-  private func tensorSizes() -> [Float] {
-    model.parameters.bringTablesUpToDate(threads: model.threads)
+  /// - Parameter isWhole: whether all rows of tables count, or at most `sampledRows` of each, at equal distances: rows of
+  ///   lazily updated tables lack updates, and to bring all of them up to date takes longer than a step.
+  private func tensorSizes(ofAllRows isWhole: Bool = false) -> [Float] {
     let weights = model.parameters.weights
     let tensors = model.parameters.layout.tensors
+    let rows = tensors.first { $0.description.role == .memoryTable }?.shape[0] ?? 0
+    let step = isWhole ? 1 : max(1, (rows + Self.sampledRows - 1) / Self.sampledRows)
+    model.parameters.bringTablesUpToDate(every: step, threads: model.threads)
     // In pieces, since the table of a memory layer can have more numbers than all other tensors together.
     let most = 1 << 20
     var pieces: [(tensor: Int, start: UnsafeMutablePointer<Float>, count: Int)] = []
     for (index, tensor) in tensors.enumerated() {
+      if tensor.description.role == .memoryTable {
+        for row in stride(from: 0, to: rows, by: step) {
+          pieces.append((index, weights + tensor.offset + row * tensor.shape[1], tensor.shape[1]))
+        }
+        continue
+      }
       for first in stride(from: 0, to: tensor.count, by: most) {
         pieces.append((index, weights + tensor.offset + first, min(most, tensor.count - first)))
       }
@@ -260,8 +273,12 @@ extension Trainer {
       }
     }
     var squares = [Float](repeating: 0, count: tensors.count)
-    for (piece, sum) in zip(pieces, sums) { squares[piece.tensor] += sum }
-    return zip(tensors, squares).map { ($1 / Float(max($0.count, 1))).squareRoot() }
+    var counts = [Int](repeating: 0, count: tensors.count)
+    for (piece, sum) in zip(pieces, sums) {
+      squares[piece.tensor] += sum
+      counts[piece.tensor] += piece.count
+    }
+    return zip(counts, squares).map { ($1 / Float(max($0, 1))).squareRoot() }
   }
 
   /// The sum of the squares of some numbers.

@@ -16,6 +16,8 @@ extension Trainer {
       }
       let mayStep = state.step < recipe.steps && failure == nil
       guard isSaveDue || (mayStep && ((isPaused && !isPausedAfterStep) || isHeld)) else { return nil }
+      // There is time for the rows that a checkpoint lacks.
+      finishCheckpoint(outlets)
       inbox.wait()
     }
   }

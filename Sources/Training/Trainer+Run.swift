@@ -10,6 +10,8 @@ extension Trainer {
   package struct Outlets {
     let report: (Event) -> Void
     let save: (consuming Checkpoint, [Request]) -> Void
+    /// Hears at once of which step a checkpoint is due, which `save` gets when it is complete, and whom it answers.
+    let due: ((Int, [Request]) -> Void)?
     let spare: (() -> Checkpoint?)?
     /// Makes a branch ready: of which checkpoint, at which step, for whom, and with which factor of the rate.
     let goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)?
@@ -21,19 +23,22 @@ extension Trainer {
     let saveAgain: ((Request) -> Void)?
 
     /// - Parameters:
-    ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored.
+    ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored. Steps may
+    ///     have been taken since that state.
+    ///   - due: called before, at the moment of that state, with its step and the same requests.
     ///   - spare: called for a buffer before a copy is made; it must not wait. If it returns nil, a request to save by
     ///     the program must follow when a buffer is free. Without `spare`, every copy is newly allocated.
     ///   - goBack: makes a branch ready that goes on when this session has ended, or says why it cannot.
     package init(
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
-      spare: (() -> Checkpoint?)? = nil,
+      due: ((Int, [Request]) -> Void)? = nil, spare: (() -> Checkpoint?)? = nil,
       goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil,
       progress: ((Int, Int) -> Void)? = nil, hasScreen: (() -> Bool)? = nil,
       saveAgain: ((Request) -> Void)? = nil
     ) {
       self.report = report
       self.save = save
+      self.due = due
       self.spare = spare
       self.goBack = goBack
       self.progress = progress
@@ -74,6 +79,7 @@ extension Trainer {
   ) -> Ending {
     let inbox = Inbox(commands)
     let desk = Desk(inbox: inbox, outlets: outlets)
+    defer { finishCheckpoint(outlets) }
     var edits = edits.inOrderOfSteps[...]
     if state.owesEvaluation == true {
       evaluateAsDue(inbox, outlets)
@@ -93,6 +99,7 @@ extension Trainer {
         outlets.report(.stepped(report))
         guarded.skips = 0
         judgeSizesIfDue()
+        continueCheckpoint(after: report.phases.total, outlets)
         if let newAlarm { tell(of: newAlarm, outlets) }
         pauseIfDue(after: report, outlets)
         if isGuarded, state.guarded?.hasJustSpoilt == true,

@@ -119,8 +119,7 @@ extension Trainer {
     let rate = rate
     optimizer.update(
       model, norm: norm, rate: rate, step: state.step,
-      tableRate: recipe.model.memory.rateFactor(at: state.step, of: recipe.steps), updatesOfRows: updatesOfRows,
-      isFurtherAlone: isFurtherAlone)
+      tableRate: recipe.model.memory.rateFactor(at: state.step, of: recipe.steps), isFurtherAlone: isFurtherAlone)
     if let ranked, ranked.isSharded {
       do throws(UserError) { try ranked.gatherWeights(model) } catch { return .failed(error) }
     }
@@ -139,15 +138,6 @@ extension Trainer {
         step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
         losses: losses, rate: rate, gradientNorm: Float(norm),
         tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
-  }
-
-  /// Within how many updates the rows of lazily updated tables get theirs: within few before whole tables are read, for a checkpoint or
-  /// to look at their sizes, so that little of it is left to do then, all at once.
-  private var updatesOfRows: Int {
-    let (next, few) = (state.step + 1, PostponedUpdates.few)
-    func isSoon(_ every: Int) -> Bool { every > 0 && (every - next % every) % every < few }
-    let readsTables = isSoon(recipe.save.every) || isGuarded && isSoon(Self.sizesEvery) || recipe.steps - next < few
-    return readsTables ? few : PostponedUpdates.most
   }
 
   /// Why a step is not taken; nil if it is.

@@ -37,10 +37,15 @@ package final class Trainer {
   package internal(set) var failure: CorpusError?
   /// What another rank could not do between two steps; the run then ends.
   var rankFault: UserError?
-  /// The state that was last handed over to be saved.
+  /// The state of the last checkpoint, which was handed over to be saved or still grows.
   var savedState: TrainerState?
   /// Whether somebody asked for that.
   var isKept = false
+  /// The checkpoint that still lacks rows of tables; nil without one.
+  var growing: GrowingCheckpoint?
+  /// Rows of tables that are copied for it after each step; nil for as many as there is time for. For tests: the bits of a
+  /// run do not depend on it.
+  var rowsCopiedPerStep: Int?
   /// Steps left to take before a pause; 0 without such a request.
   var stepsBeforePause = 0
   /// Steps that were requested in all before that pause.

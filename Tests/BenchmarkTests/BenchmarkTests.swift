@@ -145,17 +145,19 @@ import Transformer
       (times.parameters, times.writing, times.copies) = (101_000_000, [3, 4, 5], [0.2, 0.7])
       times.steps = steps == .many ? [0.4, 0.5, 0.6] : [0.02, 0.03, 0.04]
       (times.stepsAlone, times.stepsBesideWriting) = (times.steps, [1, 3, 2])
+      times.pausesBesideWriting = [0.01, 0.03]
       return times
     }
     #expect(measured == TableSteps.allCases && measured.count == 2)
     #expect(table.about.count == 3 && table.about[1].contains("101 million"))
     #expect(table.about[1].contains(Figure.milliseconds(4)))
-    #expect(table.rows.count == 6 && table.rows[0][0] != table.rows[3][0])
+    #expect(table.rows.count == 8 && table.rows[0][0] != table.rows[4][0])
     let numbers = table.rows.map { Array($0.dropFirst(2)) }
     #expect(numbers[0] == [.number(3), .number(500), .number(600), .none])
     #expect(numbers[1] == [.number(3), .number(2000), .number(3000), .none])
     // A copy may take as long as a step, or 50 ms.
-    #expect(numbers[2].last == .number(500) && numbers[5].last == .number(50))
+    #expect(numbers[2].last == .number(500) && numbers[6].last == .number(50))
+    #expect(numbers[7] == [.number(2), .number(20), .number(30), .number(50)])
   }
 
   @Test func `reading at once is measured against a token at a time`() throws {

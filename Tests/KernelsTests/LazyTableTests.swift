@@ -52,12 +52,9 @@ import Testing
       table.postponed.bringUpToDate(rows.start, picks: picks, threads: threads)
     }
 
-    func update(
-      _ table: LazyTable, within updates: Int = PostponedUpdates.most, by adam: AdamW, room: FixedArray<Float>,
-      threads: Int
-    ) {
+    func update(_ table: LazyTable, by adam: AdamW, room: FixedArray<Float>, threads: Int) {
       table.record(adam)
-      gradient.update(table.postponed, within: updates, adam: adam, room: room.start, threads: threads)
+      gradient.update(table.postponed, adam: adam, room: room.start, threads: threads)
     }
   }
 
@@ -69,6 +66,8 @@ import Testing
     private let history: FixedArray<AdamWFactors>
     /// Updates so far.
     private(set) var count = 0
+    /// The copy that is being made of it.
+    var rowCopy: RowCopy?
 
     init(_ shape: MemoryShape, weights: [Float]) {
       self.shape = shape
@@ -92,7 +91,8 @@ import Testing
 
     var postponed: PostponedUpdates {
       PostponedUpdates(
-        shape, w: w.start, m: m.start, v: v.start, applied: applied.start, history: history.start, count: count)
+        shape, w: w.start, m: m.start, v: v.start, applied: applied.start, history: history.start, count: count,
+        rowCopy: rowCopy)
     }
 
     /// The bits of weights and moments in some rows.
@@ -146,11 +146,7 @@ import Testing
       picked.read(table, threads: threads)
       let rows = (0..<picked.picks).map { Int(picked.rows[$0]) }
       #expect(table.bits(rows) == dense.bits(rows), "step \(step), \(Trial.note)")
-      // In the end, all rows come up to date within few updates.
-      let isNearEnd = step >= 140
-      if step == 140 { #expect(table.postponed.mostMissing == PostponedUpdates.most - 1) }
-      picked.update(
-        table, within: isNearEnd ? PostponedUpdates.few : PostponedUpdates.most, by: adam, room: room, threads: threads)
+      picked.update(table, by: adam, room: room, threads: threads)
       dense.update(by: adam, picked.dense)
       if step == 75 {
         #expect(table.bits(table.allRows) != dense.bits(dense.allRows), "some rows lack updates")
@@ -159,7 +155,76 @@ import Testing
         #expect(table.postponed.mostMissing == 0)
       }
     }
-    #expect(table.postponed.mostMissing == PostponedUpdates.few - 1)
+    #expect(table.postponed.mostMissing == PostponedUpdates.most - 1)
+    table.postponed.bringUpToDate(threads: threads)
+    #expect(table.bits(table.allRows) == dense.bits(dense.allRows), "\(Trial.note)")
+  }
+
+  /// A copy of a table that grows row by row.
+  private final class GrownTable {
+    let w, m, v: FixedArray<Float>
+    private let taken: FixedArray<UInt8>
+    let rowCopy: RowCopy
+    /// The bits that the copy shall have in the end.
+    let expected: [UInt32]
+    /// The first row that it may lack.
+    var next = 0
+
+    /// - Parameter dense: the same table, with all updates.
+    init(of table: LazyTable, as dense: LazyTable) {
+      // What is not written differs from all numbers.
+      w = FixedArray(repeating: .nan, count: table.w.count)
+      m = FixedArray(repeating: .nan, count: table.w.count)
+      v = FixedArray(repeating: .nan, count: table.w.count)
+      taken = FixedArray(repeating: 0, count: table.shape.rows)
+      rowCopy = RowCopy(updates: table.count, w: w.start, moments: (m.start, v.start), taken: taken.start)
+      expected = dense.bits(dense.allRows)
+    }
+
+    var bits: [UInt32] { (0..<w.count).flatMap { [w[$0].bitPattern, m[$0].bitPattern, v[$0].bitPattern] } }
+    var lacks: Int { (0..<taken.count).count { taken[$0] == 0 } }
+  }
+
+  @Test(arguments: shapes.indices, [1, 2, 3, 7])
+  func `a copy that grows beside updates has all rows as they were when it was begun`(index: Int, threads: Int) {
+    Team.flushSubnormals()
+    defer { Team.keepSubnormals() }
+    let shape = Self.shapes[index]
+    var dice = Dice(for: "growing copies")
+    let weights = Self.weights(shape, &dice)
+    let (table, dense) = (LazyTable(shape, weights: weights), LazyTable(shape, weights: weights))
+    let room = FixedArray<Float>(repeating: 0, count: threads * shape.rowWidth)
+    var copy: GrownTable?
+    var ends: [Int] = []
+    for step in 0..<200 {
+      if [0, 70, 140].contains(step) {
+        copy = GrownTable(of: table, as: dense)
+        table.rowCopy = copy?.rowCopy
+      }
+      let adam = Self.adam(step)
+      if (150..<153).contains(step) {
+        // Steps that leave the table as it is.
+        table.postponed.bringUpToDate(threads: threads)
+        table.record(adam)
+        table.postponed.begin(threads: threads)
+      } else {
+        let picked = PickedStep(shape, positions: 1, &dice)
+        picked.read(table, threads: threads)
+        picked.update(table, by: adam, room: room, threads: threads)
+        dense.update(by: adam, picked.dense)
+      }
+      if step == 75 { table.postponed.bringUpToDate(every: 3, threads: threads) }
+      guard let grown = copy else { continue }
+      if step == 71 { #expect(grown.lacks > 0 && grown.lacks < shape.rows - grown.next, "updates copy rows as well") }
+      let rows = grown.next..<min(shape.rows, grown.next + 17)
+      table.postponed.copy(rows, threads: threads)
+      grown.next = rows.upperBound
+      guard grown.next == shape.rows else { continue }
+      #expect(grown.lacks == 0 && grown.bits == grown.expected, "step \(step), \(Trial.note)")
+      (copy, table.rowCopy) = (nil, nil)
+      ends.append(step)
+    }
+    #expect(ends.count == 3 && ends[0] > 20 && ends[2] > 153)
     table.postponed.bringUpToDate(threads: threads)
     #expect(table.bits(table.allRows) == dense.bits(dense.allRows), "\(Trial.note)")
   }
@@ -177,7 +242,9 @@ import Testing
         (table.m[index], table.v[index]) = (number, abs(number))
         (dense.m[index], dense.v[index]) = (number, abs(number))
       }
+      var copy: GrownTable?
       for step in 0..<PostponedUpdates.most {
+        if step == 40 { copy = GrownTable(of: table, as: dense) }
         let adam = Self.adam(step)
         table.record(adam)
         dense.update(by: adam, zeros)
@@ -190,6 +257,7 @@ import Testing
         return list
       }
       let wrong = FixedArray<Int>(repeating: 0, count: threads)
+      table.rowCopy = copy?.rowCopy
       let postponed = table.postponed
       Team.run(threads) { worker in
         postponed.bringUpToDate(lists[worker].start, picks: lists[worker].count, threads: 1)
@@ -199,6 +267,8 @@ import Testing
       }
       #expect((0..<threads).map { wrong[$0] }.reduce(0, +) == 0, "round \(round)")
       #expect(table.bits(table.allRows) == dense.bits(dense.allRows), "round \(round), \(Trial.note)")
+      // A copy has taken each row on the way.
+      #expect(copy?.lacks == 0 && copy?.bits == copy?.expected, "round \(round), \(Trial.note)")
     }
   }
 }

@@ -80,6 +80,22 @@ extension RunFileTests {
       #expect(try happened(StoredRun(opening: scratch("end")).events()) == happened(twin))
     }
 
+    @Test func `a checkpoint whose copy comes steps later stands where its state was`() throws {
+      let folder = scratch("a")
+      let recorder = try Recorder(creating: folder, beginning: Sample.beginning("a"))
+      func record(_ steps: ClosedRange<Int>) throws {
+        for step in steps { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      }
+      try record(1...10)
+      let mark = try recorder.mark(step: 10).mark
+      try record(11...50)
+      _ = try recorder.pending(Sample.checkpoint(10), at: mark, isBest: false).write()
+      try recorder.close(.stopped)
+      let run = try StoredRun(opening: folder)
+      #expect(try run.checkpoint(step: 10).warnings == [])
+      #expect(try run.edits(after: 10).map(\.step) == [15, 30, 45])
+    }
+
     @Test func `a run that began without accuracies and rank quality goes on without them`() throws {
       let folder = scratch("a")
       try writeRun(folder, steps: 15, checkpoints: [10])

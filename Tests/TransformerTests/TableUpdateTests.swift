@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  @Test func `a plan counts the updates that each row has`() throws {
+  @Test func `a plan counts the updates of each row, and whether a copy has it`() throws {
     func picks(keys: Int) throws -> Int {
       let c = NetworkCase(
         testDescription: "", blocks: 2, width: 16,
@@ -36,10 +36,10 @@ import Testing
       let plan = try NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 1)
       return plan.memory.first { $0.part == .picks }?.bytes ?? 0
     }
-    // Of each row, 4 bytes each: the end of its picks, how often and when it was picked, and its updates; of 256 rows, 8 bytes
-    // of a norm, which all tables share.
+    // Of each row, 4 bytes each: the end of its picks, how often and when it was picked, and its updates; one byte: whether a
+    // copy has it; of 256 rows, 8 bytes of a norm, which all tables share.
     let rows = 128 * 128 - 64 * 64
     let difference = try picks(keys: 128) - picks(keys: 64)
-    #expect(difference == 2 * 4 * 4 * rows + 8 * rows / 256)
+    #expect(difference == 2 * (4 * 4 + 1) * rows + 8 * rows / 256)
   }
 }

@@ -8,8 +8,6 @@ import COpenMP
 package struct PostponedUpdates {
   /// The largest number of updates that a row lacks, and the number of updates that `history` holds.
   package static let most = 64
-  /// The largest number of updates that a row lacks when somebody is about to read the whole table.
-  package static let few = 8
 
   private let rows, width: Int
   /// [N, D_p + D_v] each: weights and both moments.
@@ -20,17 +18,21 @@ package struct PostponedUpdates {
   private let history: UnsafePointer<AdamWFactors>
   /// The number of updates so far: a row with as many is up to date.
   fileprivate let count: Int
+  /// A copy of the table that is being made; nil without one.
+  private let rowCopy: RowCopy?
 
+  /// - Parameter rowCopy: it has at most `count` updates, and lacks no row that was changed since it was begun.
   package init(
     _ shape: MemoryShape, w: UnsafeMutablePointer<Float>, m: UnsafeMutablePointer<Float>,
     v: UnsafeMutablePointer<Float>, applied: UnsafeMutablePointer<Int32>, history: UnsafePointer<AdamWFactors>,
-    count: Int
+    count: Int, rowCopy: RowCopy? = nil
   ) {
     (rows, width) = (shape.rows, shape.rowWidth)
     (self.w, self.m, self.v) = (w, m, v)
     self.applied = applied
     self.history = history
     self.count = count
+    self.rowCopy = rowCopy
   }
 
   /// Makes every row count as up to date.
@@ -45,10 +47,10 @@ package struct PostponedUpdates {
 
   // MARK: Bringing rows up to date
 
-  /// Brings all rows up to date. Meanwhile no other thread may look at the table.
-  package func bringUpToDate(threads: Int) {
-    Team.split(rows, threads: threads) { _, range in
-      for row in range { bringUpToDate(own: row, to: count) }
+  /// Brings all rows up to date, or the first of every `step` rows. Meanwhile no other thread may look at the table.
+  package func bringUpToDate(every step: Int = 1, threads: Int) {
+    Team.split((rows + step - 1) / step, threads: threads) { _, range in
+      for index in range { bringUpToDate(own: index * step, to: count) }
     }
   }
 
@@ -76,7 +78,7 @@ package struct PostponedUpdates {
       let before = foretop_counter(counter)
       if before == all { return }
       if before >= 0 && foretop_claim_counter(counter, before) != 0 {
-        replay(row, Int(before)..<Int(all))
+        advance(row, Int(before), to: Int(all))
         foretop_set_counter(counter, all)
         return
       }
@@ -86,12 +88,49 @@ package struct PostponedUpdates {
   }
 
   /// Makes the updates that a row lacks of the first `last`. Meanwhile no other thread may look at the row.
+  /// - Parameter last: at least as many as a copy has that is being made.
   @inline(__always)
   fileprivate func bringUpToDate(own row: Int, to last: Int) {
     let first = Int(applied[row])
     guard first < last else { return }
-    replay(row, first..<last)
+    advance(row, first, to: last)
     applied[row] = Int32(truncatingIfNeeded: last)
+  }
+
+  /// Makes the updates from `first` up to `last` of a row. A copy that lacks the row takes it on the way.
+  private func advance(_ row: Int, _ first: Int, to last: Int) {
+    var first = first
+    if let rowCopy, !rowCopy.has(row) {
+      if first < rowCopy.updates {
+        replay(row, first..<rowCopy.updates)
+        first = rowCopy.updates
+      }
+      take(row, into: rowCopy)
+    }
+    if first < last { replay(row, first..<last) }
+  }
+
+  private func take(_ row: Int, into copy: RowCopy) {
+    copy.take(row, w + row * width, m + row * width, v + row * width, width: width)
+  }
+
+  /// Gives a row that is about to change to the copy that lacks it. The row has all of the copy's updates; any further ones
+  /// changed nothing, since the table was left as it was (`begin`).
+  @inline(__always)
+  fileprivate func copyBeforeChange(_ row: Int) {
+    if let rowCopy, !rowCopy.has(row) { take(row, into: rowCopy) }
+  }
+
+  /// Gives those of some rows to the copy that it lacks. Meanwhile no other thread may look at the table.
+  package func copy(_ rows: Range<Int>, threads: Int) {
+    guard let rowCopy else { return }
+    Team.split(rows.count, threads: threads) { _, range in
+      for index in range {
+        let row = rows.lowerBound + index
+        bringUpToDate(own: row, to: rowCopy.updates)
+        copyBeforeChange(row)
+      }
+    }
   }
 
   /// Notes that a row has all updates.
@@ -137,20 +176,19 @@ extension TableGradient {
   /// to date, so that a row lacks at most `PostponedUpdates.most` updates.
   /// - Parameters:
   ///   - postponed: its newest update is this one.
-  ///   - updates: how many updates bring all rows up to date: a power of two, at most `PostponedUpdates.most`.
   ///   - adam: that update.
   ///   - room: [threads, D_p + D_v] floats.
   package func update(
-    _ postponed: PostponedUpdates, within updates: Int = PostponedUpdates.most, adam: AdamW,
-    room: UnsafeMutablePointer<Float>, threads: Int
+    _ postponed: PostponedUpdates, adam: AdamW, room: UnsafeMutablePointer<Float>, threads: Int
   ) {
-    let (width, count, part) = (shape.rowWidth, postponed.count, updates - 1)
+    let (width, count, part) = (shape.rowWidth, postponed.count, PostponedUpdates.most - 1)
     Team.split(shape.rows, threads: threads) { worker, range in
       let g = room + worker * width
       for row in range {
         if self.count(of: row) > 0 {
           // A forward pass has read the row: usually there is nothing to do.
           postponed.bringUpToDate(own: row, to: count - 1)
+          postponed.copyBeforeChange(row)
           sum(row: row, into: g)
           let first = row * width
           adam.update(

@@ -60,11 +60,9 @@ package struct Optimizer {
   ///   - norm: the global gradient norm, for clipping.
   ///   - step: the number of updates before this one.
   ///   - tableRate: factor of the learning rate of memory layers' tables.
-  ///   - updatesOfRows: where tables are updated lazily, within how many updates a row without picks gets them.
   ///   - isFurtherAlone: whether nothing but the MTP heads' own tensors is updated, after `keepFurtherGradients`; not with Muon.
   package func update(
-    _ model: Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1,
-    updatesOfRows: Int = PostponedUpdates.most, isFurtherAlone: Bool = false
+    _ model: Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1, isFurtherAlone: Bool = false
   ) {
     let layout = model.parameters.layout
     let clip = clip(norm)
@@ -85,7 +83,7 @@ package struct Optimizer {
     muon?.update(model.parameters, muon(rate: rate, clip: clip))
     guard model.configuration.memory != nil else { return }
     model.parameters.updateTables(
-      adam(decays: true, rate: rate * tableRate, clip: clip, step: step), within: updatesOfRows, threads: model.threads)
+      adam(decays: true, rate: rate * tableRate, clip: clip, step: step), threads: model.threads)
     model.parameters.finishUpdate(threads: model.threads)
   }
 

@@ -68,6 +68,7 @@ struct SharedMemoryLayer: Sendable {
   let picks: FloatPlace  // integers [N]: picks of each row, for who looks at the run
   let last: FloatPlace  // integers [N]: the counted step that last picked a row
   let applied: FloatPlace  // integers [N]: how many updates a row has, where updates are lazy
+  let taken: FloatPlace  // bytes [N]: 1 for rows that a copy under way has
   let choice: FloatPlace  // an UpdateChoice
 }
 
@@ -79,6 +80,7 @@ struct SharedMemory: Sendable {
   /// since the counts were last cleared; updates of tables; a TableUpdates.
   let progress: FloatPlace
   let history: FloatPlace  // AdamWFactors [PostponedUpdates.most]: the newest updates
+  let copy: FloatPlace  // a CopyUnderWay
   let rowRoom: FloatPlace  // [threads, D_p + D_v]
   let partial: FloatPlace  // doubles: parts of a norm
   /// T: positions of a step.
@@ -94,6 +96,7 @@ struct SharedMemory: Sendable {
     progress = layout.floats(12)
     history = layout.floats(
       T > 0 ? PostponedUpdates.most * MemoryLayout<AdamWFactors>.stride / MemoryLayout<Float>.stride : 0)
+    copy = layout.floats(T > 0 ? MemoryLayout<CopyUnderWay>.stride / MemoryLayout<Float>.stride : 0)
     rowRoom = layout.floats(T > 0 ? threads * shape.rowWidth : 0)
     partial = layout.floats(T > 0 ? 2 * TableGradient.pieces(shape) : 0)
     layers = memory.layers.map { _ in
@@ -107,6 +110,7 @@ struct SharedMemory: Sendable {
         z: layout.floats(T * shape.preWidth), ends: layout.floats(T > 0 ? shape.rows : 0),
         order: layout.floats(T * P), picks: layout.floats(T > 0 ? shape.rows : 0),
         last: layout.floats(T > 0 ? shape.rows : 0), applied: layout.floats(T > 0 ? shape.rows : 0),
+        taken: layout.floats(T > 0 ? (shape.rows + 3) / 4 : 0),
         choice: layout.floats(MemoryLayout<UpdateChoice>.stride / MemoryLayout<Float>.stride))
     }
     self.shape = shape

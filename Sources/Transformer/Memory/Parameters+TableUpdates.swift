@@ -5,9 +5,7 @@ import Kernels
 
 extension Parameters {
   /// Updates all tables by the gradients of the step that was recorded, but those that the step leaves as they are.
-  /// - Parameter updates: where updates are lazy, a row without picks gets them within so many: a power of two, at most
-  ///   `PostponedUpdates.most`.
-  package func updateTables(_ adam: AdamW, within updates: Int = PostponedUpdates.most, threads: Int) {
+  package func updateTables(_ adam: AdamW, threads: Int) {
     withMemory { memory, shared, arena in
       sortPicks(shared, arena, threads: threads)
       let progress = arena.progress(shared)
@@ -24,9 +22,9 @@ extension Parameters {
           // This update is none of the table's: no row lacks it.
           postponed?.begin(threads: threads)
         } else if let postponed {
-          let rows = arena.choice(of: layer).pointee.picked + memory.shape.rows / updates
+          let rows = arena.choice(of: layer).pointee.picked + memory.shape.rows / PostponedUpdates.most
           StepPart.memory.measured(bytes: 24 * rows * width) {
-            table.update(postponed, within: updates, adam: adam, room: room, threads: threads)
+            table.update(postponed, adam: adam, room: room, threads: threads)
           }
         } else {
           StepPart.memory.measured(bytes: 24 * memory.shape.rows * width) {
@@ -39,7 +37,10 @@ extension Parameters {
       countPicks(shared, arena, threads: threads)
       for (tensors, layer) in zip(memory.layers, shared.layers) where !arena.choice(of: layer).pointee.isFrozen {
         let isFaster = arena.choice(of: layer).pointee.countStep(rows: memory.shape.rows)
-        guard TableUpdates(rawValue: progress[5]) == .measured else { continue }
+        // To become streamed, a table that is being copied would have to be copied at once: the next decision comes soon.
+        guard TableUpdates(rawValue: progress[5]) == .measured,
+          isFaster || !arena.choice(of: layer).pointee.isBeingCopied
+        else { continue }
         setLazy(isFaster, tensors, layer, of: shared, arena, threads: threads)
       }
     }
@@ -47,10 +48,11 @@ extension Parameters {
 
   // MARK: Rows that lack updates
 
-  /// Brings every row of every table up to date. Call this before tables or their moments are read or copied.
-  package func bringTablesUpToDate(threads: Int) {
+  /// Brings every row of every table up to date, or the first of every `step` rows. Call this before these rows or their
+  /// moments are read.
+  package func bringTablesUpToDate(every step: Int = 1, threads: Int) {
     eachPostponed { postponed in
-      StepPart.memory.measured { postponed.bringUpToDate(threads: threads) }
+      StepPart.memory.measured { postponed.bringUpToDate(every: step, threads: threads) }
     }
   }
 
@@ -84,6 +86,7 @@ extension Parameters {
   ) {
     let choice = arena.choice(of: layer)
     guard choice.pointee.isLazy != isLazy else { return }
+    copyRows(of: tensors, layer, shared, arena, threads: threads)
     // Each is nil, and does nothing, while updates are streamed.
     view.postponed(tensors, layer, of: shared)?.bringUpToDate(threads: threads)
     choice.pointee.isLazy = isLazy

@@ -17,6 +17,9 @@ struct UpdateChoice {
   var isLazy = false
   /// Whether the step that was recorded leaves the table as it is.
   var isFrozen = false
+  /// Whether a copy is under way that lacks rows of the table, and the first row that it may lack (Parameters+TableCopies).
+  var isBeingCopied = false
+  var nextRow = 0
   /// The number of rows that have picks in the step that was sorted last.
   var picked = 0
   /// The sum of these numbers, and the number of steps, since the last decision.
@@ -59,7 +62,8 @@ extension ParameterView {
     return PostponedUpdates(
       shared.shape, w: weights + tensors.table, m: moments.first + tensors.table,
       v: moments.second + tensors.tableSecondMoment, applied: memory.integers(layer.applied),
-      history: memory.history(shared), count: memory.progress(shared)[4])
+      history: memory.history(shared), count: memory.progress(shared)[4],
+      rowCopy: memory.rowCopy(tensors, layer, of: shared))
   }
 }
 
