@@ -136,7 +136,7 @@ extension RecordingThread {
       do {
         let (mark, notices) = try recorder.mark(step: step)
         publish(notices)
-        disk.awaited = (mark, step == disk.bestStep)
+        disk.awaited = (mark: mark, isBest: step == disk.bestStep)
       } catch {
         disk.awaited = nil
         say(UserError(error, while: "beginning the checkpoint"), of: step, givingUp: number, with: recorder, &disk)

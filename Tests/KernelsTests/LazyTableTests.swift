@@ -177,7 +177,8 @@ import Testing
       m = FixedArray(repeating: .nan, count: table.w.count)
       v = FixedArray(repeating: .nan, count: table.w.count)
       taken = FixedArray(repeating: 0, count: table.shape.rows)
-      rowCopy = RowCopy(updates: table.count, w: w.start, moments: (m.start, v.start), taken: taken.start)
+      rowCopy = RowCopy(
+        updates: table.count, w: w.start, moments: (first: m.start, second: v.start), taken: taken.start)
       expected = dense.bits(dense.allRows)
     }
 

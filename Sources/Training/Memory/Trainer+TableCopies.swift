@@ -23,7 +23,7 @@ final class GrowingCheckpoint {
     let weights = own.weights.withUnsafeMutableBufferPointer { $0.baseAddress! }
     let first = own.firstMoments.withUnsafeMutableBufferPointer { $0.baseAddress! }
     let second = own.secondMoments.withUnsafeMutableBufferPointer { $0.baseAddress! }
-    blocks = CopiedBlocks(weights: weights, moments: hasMoments ? (first, second) : nil)
+    blocks = CopiedBlocks(weights: weights, moments: hasMoments ? (first: first, second: second) : nil)
     self.checkpoint = own
     self.requests = requests
   }

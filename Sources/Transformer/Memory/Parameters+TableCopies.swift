@@ -43,7 +43,9 @@ extension Arena {
     let copy = copy(shared).pointee
     guard choice(of: layer).pointee.isBeingCopied, let weights = copy.weights else { return nil }
     var moments: (first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>)?
-    if let first = copy.first, let second = copy.second { moments = (first + tensors.table, second + tensors.table) }
+    if let first = copy.first, let second = copy.second {
+      moments = (first: first + tensors.table, second: second + tensors.table)
+    }
     return RowCopy(updates: copy.updates, w: weights + tensors.table, moments: moments, taken: taken(layer))
   }
 }
