@@ -139,6 +139,8 @@ package enum MemoryValues {
     let dCores = sides + width * shape.sides
     let scores = dScores.assumingMemoryBound(to: E.self)
     let end = range.upperBound * P
+    // Where the rank is 2, sums stay in registers: the same sums in the same order as in the loop for any rank.
+    let isPair = r == 2 && h > 0
     for t in range {
       let dp = records.dPooled + t * Dv
       let given = dPooled.row(t, as: E.self)
@@ -158,6 +160,8 @@ package enum MemoryValues {
           let pickSides = lists.sides + pick * 2 * r
           let (dRow, dColumn) = (sides + place / n, sides + r * width + place % n)
           var dFactor: Float = 0
+          var (row0, row1, column0, column1): (Float, Float, Float, Float) = (0, 0, 0, 0)
+          if isPair { (row0, row1, column0, column1) = (dRow[0], dRow[width], dColumn[0], dColumn[width]) }
           records.rows[pick] = lists.rows[pick]
           for core in 0..<shape.weights {
             let weight = lists.weights[pick * shape.weights + core]
@@ -170,6 +174,19 @@ package enum MemoryValues {
               dColumn[0] += g
               continue
             }
+            if isPair {
+              let (c, d) = (cores + core * 4, dCores + core * 4)
+              let (R0, R1, L0, L1) = (pickSides[0], pickSides[1], pickSides[2], pickSides[3])
+              d[0] += g * R0 * L0
+              d[1] += g * R0 * L1
+              d[2] += g * R1 * L0
+              d[3] += g * R1 * L1
+              row0 = row0 + g * c[0] * L0 + g * c[1] * L1
+              row1 = row1 + g * c[2] * L0 + g * c[3] * L1
+              column0 = column0 + g * c[0] * R0 + g * c[2] * R1
+              column1 = column1 + g * c[1] * R0 + g * c[3] * R1
+              continue
+            }
             for a in 0..<r {
               for b in 0..<r {
                 let place = (core * r + a) * r + b
@@ -180,6 +197,7 @@ package enum MemoryValues {
               }
             }
           }
+          if isPair { (dRow[0], dRow[width], dColumn[0], dColumn[width]) = (row0, row1, column0, column1) }
           if Dp > 0 {
             records.factors[pick] = dFactor
             let weight = Lanes(repeating: dFactor)
