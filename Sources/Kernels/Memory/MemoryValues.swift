@@ -141,6 +141,11 @@ package enum MemoryValues {
     let end = range.upperBound * P
     // Where the rank is 2, sums stay in registers: the same sums in the same order as in the loop for any rank.
     let isPair = r == 2 && h > 0
+    // A head's rows of scores' gradients are written after its last pick. Their cache lines are asked for before, a few with each
+    // pick, so that the writes do not wait for memory while no row of the table is fetched.
+    let lines = (n * MemoryLayout<E>.stride + 63) / 64
+    let linesOfPick = (lines + shape.top - 1) / shape.top
+    let matrixBytes = dPooled.rows * n * MemoryLayout<E>.stride
     for t in range {
       let dp = records.dPooled + t * Dv
       let given = dPooled.row(t, as: E.self)
@@ -152,8 +157,15 @@ package enum MemoryValues {
         let cores = cores + head * h * r * r
         let dCores = dCores + head * h * r * r
         let first = (t * shape.heads + head) * shape.top
+        let written = UnsafeMutableRawPointer(scores + (head * shape.sides * dPooled.rows + t) * n)
         for pick in first..<first + shape.top {
           if pick + ahead < end { prefetch(table + Int(lists.rows[pick + ahead]) * D, D) }
+          var line = (pick - first) * linesOfPick
+          let lastLine = min(lines, line + linesOfPick)
+          while line < lastLine {
+            for side in 0..<shape.sides { lanes_prefetch_for_writing(written + side * matrixBytes + line * 64) }
+            line += 1
+          }
           let place = Int(lists.rows[pick])
           let row = table + place * D
           let factor = Dp > 0 ? lists.factors[pick] : 1
