@@ -79,8 +79,10 @@ private final class MadeUpTable {
     TableGradient(shape, records: records, ends: picked[11].integers, order: picked[12].integers)
   }
 
-  /// Bytes of the rows that are read.
+  /// Bytes of the rows that are read, and of all that a pass must move.
   var rowBytes: Double { Double(positions * shape.picks * shape.rowWidth * 4) }
+  var forwardBytes: Double { Double(MemoryValues.forwardBytes(shape, positions: positions, operandBytes: 4)) }
+  var backwardBytes: Double { Double(MemoryValues.backwardBytes(shape, positions: positions, operandBytes: 4)) }
   /// Bytes of weights and moments, read and written.
   var updateBytes: Double { 24 * Double(shape.rows * shape.rowWidth) }
 
@@ -194,8 +196,8 @@ extension Bench {
   package func memoryLayer() throws -> ReportTable {
     let work = try MadeUpTable(threads: threads)
     let parts: [(name: String, bytes: Double, isGather: Bool, body: () -> Void)] = [
-      ("forward: rows read at random", work.rowBytes, true, work.forward),
-      ("backward: the same rows again", work.rowBytes, true, work.backward),
+      ("forward: rows read at random", work.forwardBytes, true, work.forward),
+      ("backward: the same rows, and gradients", work.backwardBytes, true, work.backward),
       ("picks sorted by row", 0, false, work.sort), ("norm: rows' gradients", 0, false, work.norm),
       ("update: weights and moments", work.updateBytes, false, work.update),
     ]
@@ -217,6 +219,7 @@ extension Bench {
       }
     }
     let shape = work.shape
+    func share(_ bytes: Double) -> Int { Int((100 * work.rowBytes / bytes).rounded()) }
     var table = ReportTable(
       name: "memory-layer",
       about: [
@@ -225,6 +228,8 @@ extension Bench {
         "limit: GB/s in the same rounds, of the same rows read and not used for what reads rows, "
           + "\(Figure.fixed(gathers.median / 1e9, 1)), and of a copy for the update, "
           + "\(Figure.fixed(copies.median / 1e9, 1))",
+        "bytes: each that a pass must move, once; the rows are \(share(work.forwardBytes)) % of forward's and "
+          + "\(share(work.backwardBytes)) % of backward's",
       ],
       columns: [
         .column("part", "part"), .column("milliseconds", "ms", 2), .column("gigabytesPerSecond", "GB/s", 1),

@@ -43,6 +43,26 @@ package enum MemoryValues {
       + vectors(shape.coreElements)
   }
 
+  /// Bytes that forward must move, each counted once: the picked rows, what else it reads, and what it writes.
+  /// - Parameter operandBytes: of an element of `pooled`.
+  package static func forwardBytes(_ shape: MemoryShape, positions: Int, operandBytes: Int) -> Int {
+    // Row, weights and factor of a pick; z and pooled.
+    let pick = 1 + shape.weights + (shape.preWidth > 0 ? 1 : 0)
+    return positions
+      * (4 * (shape.picks * (shape.rowWidth + pick) + shape.preWidth) + operandBytes * shape.valueWidth)
+  }
+
+  /// The same of backward. More is moved where a cache line is read before it is written.
+  /// - Parameter operandBytes: of an element of `dPooled`, `dz` and scores' gradients.
+  package static func backwardBytes(_ shape: MemoryShape, positions: Int, operandBytes: Int) -> Int {
+    // Row, weights and factor of a pick are read, and others are recorded; its scores are read. z and dp are read and recorded,
+    // dz and scores' gradients are written.
+    let pick = 2 * (1 + shape.weights + (shape.preWidth > 0 ? 1 : 0)) + shape.sides
+    let floats = shape.picks * (shape.rowWidth + pick) + 2 * shape.preWidth + shape.valueWidth
+    let operands = shape.valueWidth + shape.scoreMatrices * shape.keys + shape.preWidth
+    return positions * (4 * floats + operandBytes * operands)
+  }
+
   /// The row that is fetched while one is used, in picks after it: several fetches are under way at a time.
   static let ahead = 4
 

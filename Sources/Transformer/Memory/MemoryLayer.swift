@@ -184,7 +184,9 @@ struct MemoryLayer {
     bringUpToDate(lists, positions: positions, parameters, threads: threads)
     let z = arena[places.z]
     pre?.forward(parameters, x: x, y: UnsafeMutableRawPointer(z))
-    StepPart.memory.measured(bytes: positions * shape.picks * shape.rowWidth * 4) {
+    StepPart.memory.measured(
+      bytes: MemoryValues.forwardBytes(shape, positions: positions, operandBytes: precision.bytes)
+    ) {
       MemoryValues.forward(
         shape, table: parameters.weights + tensors.table, lists: lists, z: z,
         pooled: Matrix(
@@ -221,7 +223,9 @@ struct MemoryLayer {
     let all = shared(parameters)
     let first = all.progress(shared.all)[0] + firstPosition
     precondition(first + positions <= shared.all.positions, "a step has no more micro-batches than were planned")
-    StepPart.memory.measured(bytes: positions * shape.picks * shape.rowWidth * 4) {
+    StepPart.memory.measured(
+      bytes: MemoryValues.backwardBytes(shape, positions: positions, operandBytes: precision.bytes)
+    ) {
       MemoryValues.backward(
         shape, table: parameters.weights + tensors.table, lists: lists(arena), z: arena[places.z],
         dPooled: Matrix(dPooled, rows: positions, columns: shape.valueWidth, precision: precision),
