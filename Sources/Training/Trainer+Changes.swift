@@ -119,9 +119,18 @@ extension Trainer {
     _ parts: [WeightChange], after before: [WeightChange], at step: Int, for request: Request, _ outlets: Outlets,
     why: String = ""
   ) {
+    var others: [String] = []
     for (index, (old, new)) in zip(before, parts).enumerated() {
-      let asker = index == parts.count - 1 ? request : Request(request.command, by: request.actor)
-      report(weightOf: new.head.name, old.weight, to: new.weight, at: step, for: asker, outlets, why: why)
+      let name = new.head.name
+      guard index == parts.count - 1 else {
+        others.append("\(name) \(Figure.factor(old.weight)) → \(Figure.factor(new.weight))")
+        let program = Request(request.command, by: request.actor)
+        report(weightOf: name, old.weight, to: new.weight, at: step, for: program, outlets, why: why)
+        continue
+      }
+      // Who asked hears of all heads in one line.
+      let all = others.isEmpty ? why : "; also \(others.joined(separator: ", "))\(why)"
+      report(weightOf: name, old.weight, to: new.weight, at: step, for: request, outlets, why: all)
     }
   }
 

@@ -82,6 +82,9 @@ extension Trainer {
     case .further, .prefix:
       return stage.isPlain(ahead: recipe.objective.next.ahead) && setting.value(in: recipe) > 0
         ? ": no effect, since its part of the run is over" : ""
+    case .alone:
+      let alone = recipe.objective.mtp.alone
+      return alone > 0 && alone <= state.step ? ": no effect, since step \(Figure.grouped(alone)) is over" : ""
     default: return ""
     }
   }

@@ -27,6 +27,17 @@ extension PictureTests {
     }
   }
 
+  @Test func `a screen that went over to a branch does not say that it trains before a key can steer it`() {
+    var dashboard = run.dashboard(at: 20, .attached)
+    dashboard.startSession(at: run.now(20))
+    dashboard.receive(run.began)
+    #expect(dashboard.press(.character(" ")) == nil)
+    expect("starting", in: dashboard)
+    dashboard.receive(.stepped(run.step(21)))
+    expect("training", in: dashboard)
+    #expect(dashboard.press(.character(" ")) == .pause)
+  }
+
   @Test func `the first step is seen`() throws {
     expect("1/2 000", "ntp 8.922", "TOP samples come every 50 steps", in: run.dashboard(at: 1), now: 1)
   }

@@ -12,7 +12,7 @@ import signal
 import time
 
 # Seconds; a slow machine is no failure.
-PATIENCE = float(os.environ.get("FORETOP_PATIENCE", "600"))
+PATIENCE = float(os.environ.get("FORETOP_PATIENCE", "400"))
 # Seconds for which everybody may be still. The program's longest pause is the minute for which it retries a refused save.
 STILL = 90
 # Seconds of processors that others may use during one wait.

@@ -10,7 +10,8 @@ extension Dashboard {
     switch phase {
     case .starting where mode == .stored, .training where mode == .stored, .paused where mode == .stored && !isDiverged:
       return StateWord.span(of: "interrupted")
-    case .starting where mode == .live: return Span("… starting", Style(.warning, .bold))
+    // Keys that steer have no effect yet.
+    case .starting where steers: return Span("… starting", Style(.warning, .bold))
     case .starting, .training: return StateWord.span(of: "training")
     case .paused where isDiverged: return StateWord.span(of: "diverged")
     case .paused: return StateWord.span(of: "paused")

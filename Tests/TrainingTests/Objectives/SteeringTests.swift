@@ -226,6 +226,7 @@ struct SteeringTests {
     }
     let log = try expectExact(several, [4: typed("weight mtp 0.5")], keys: ["mtp-2", "mtp-3"])
     #expect(log.steps.last?.losses.map(\.weight) == [1, 0.5, 0.5])
+    #expect(log.occurrences.last?.text == "weight of mtp-3 1 → 0.5; also mtp-2 1 → 0.5")
     let zero = try Tiny.train(several, after: [2: typed("weight ntp 0", "weight mtp 0", "weight mtp x101")]).log
     #expect(zero.occurrences.map(\.kind) == [.weight, .refused, .refused])
     #expect(zero.occurrences[1].text.contains("nothing would be learned"))
@@ -248,6 +249,8 @@ struct SteeringTests {
       #expect(log.steps.map { $0.losses[0].weight == 0 } == (0..<12).map { $0 < max(other, number) })
       if other >= number { #expect(losses(log) == losses(try Tiny.train(said).log)) }
     }
+    let late = try Tiny.train(caft, after: [6: typed("mtp alone 5")]).log
+    #expect(late.occurrences.last?.text == "objective.mtp.alone 4 → 5: no effect, since step 5 is over")
     let plain = try Tiny.train(Self.recipe { _ in }, after: [2: typed("mtp alone 5")]).log
     #expect(
       plain.occurrences.map(\.kind) == [.refused] && plain.occurrences[0].text.contains("objective.mtp.heads is 1"))
