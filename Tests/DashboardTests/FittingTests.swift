@@ -51,6 +51,16 @@ struct FittingTests {
     #expect(line.contains("kjv-top-3") && line.contains("evaluating 25 %"), "\(line)")
   }
 
+  @Test func `an event for whose end there is no room says that it goes on`() throws {
+    var dashboard = run.dashboard(at: 300)
+    let words = "a spike at step 300: the gradient's norm is 248.4, 248 times what is usual, more than ever before"
+    dashboard.receive(run.occurred(.alert, 300, words))
+    for step in 301...302 { dashboard.receive(run.occurred(.notice, step, "something else")) }
+    let lines = dashboard.draw(size: (80, 24), now: run.now(300)).text.split(separator: "\n")
+    let line = try #require(lines.last { $0.contains("a spike at step 300") })
+    #expect(line.contains(" …") && !line.contains("ever before"), "\(line)")
+  }
+
   @Test func `a run that has diverged has no time left`() {
     var dashboard = run.dashboard(at: 300)
     dashboard.receive(run.occurred(.diverged, 300, "the loss of ntp is not finite"))

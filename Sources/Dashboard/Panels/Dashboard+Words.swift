@@ -47,9 +47,8 @@ extension Dashboard {
     let digits = shown.filter(\.hasStep).map { Figure.grouped($0.step).width }.max() ?? 1
     var lines: [[Span]] = []
     for entry in shown.reversed() where lines.count < room {
-      let whole = self.lines(of: entry, digits: digits, columns: inside.columns)
       // An entry for whose end there is no room shows how it begins.
-      lines = whole.prefix(room - lines.count) + lines
+      lines = self.lines(of: entry, digits: digits, columns: inside.columns, most: room - lines.count) + lines
     }
     for (index, line) in (lines + newest).enumerated() { canvas.write(line, line: index, of: inside) }
   }
@@ -90,8 +89,9 @@ extension Dashboard {
     return [last] + shown.dropFirst()
   }
 
-  /// The lines of an entry of the log: one, or all of an alert or a refusal, and of any entry where the panel has the whole screen.
-  private func lines(of entry: LogLine, digits: Int, columns: Int) -> [[Span]] {
+  /// The lines of an entry of the log: one, or all of an alert or a refusal, and of any entry where the panel has the whole screen;
+  /// at most `most` lines, the last of which ends with `…` if text is omitted.
+  private func lines(of entry: LogLine, digits: Int, columns: Int, most: Int) -> [[Span]] {
     var start: [Span] = []
     if columns >= 38 { start.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint)) }
     if columns >= 50 {
@@ -103,7 +103,7 @@ extension Dashboard {
       return [start + [Span(entry.text, entry.style)]]
     }
     let gap = [Span(String(repeating: " ", count: start.width))]
-    return entry.text.wrapped(to: room).enumerated().map { index, text in
+    return entry.text.wrapped(to: room, most: most).enumerated().map { index, text in
       (index == 0 ? start : gap) + [Span(text, entry.style)]
     }
   }
