@@ -279,6 +279,17 @@ extension LossPanelTests {
     #expect(dashboard.shownLog.allSatisfy { $0.kind == .evaluation } && dashboard.shownLog.count == 10)
     _ = dashboard.press(.character("f"))
     #expect(dashboard.shownLog.count == 5)
+    // What a person saved is a person's doing: the saves after it do not take its place.
+    _ = dashboard.press(.character("f"))
+    dashboard.receive(run.occurred(.saved, 1010, "saved checkpoints/000001010.h5", by: .key))
+    dashboard.receive(run.occurred(.saved, 1200, "saved checkpoints/000001200.h5"))
+    let texts = dashboard.shownLog.suffix(2).map(\.text)
+    #expect(texts.first?.contains("000001010.h5  (key)") == true, "\(texts)")
+    #expect(texts.last?.contains("000001200.h5  (and 5 before)") == true, "\(texts)")
+    _ = dashboard.press(.character("f"))
+    #expect(dashboard.shownLog.map(\.kind) == [.person, .person])
+    for _ in 0..<2 { _ = dashboard.press(.character("f")) }
+    #expect(dashboard.shownLog.count == 7)
   }
 
   @Test func `evaluations do not push out what a person did last`() throws {

@@ -108,12 +108,12 @@ extension Dashboard {
     }
   }
 
-  /// The shown lines of the log. The newest save stands for all saves before it.
+  /// The shown lines of the log. Of the saves that nobody asked for, the newest stands for all before it.
   var shownLog: [LogLine] {
     switch eventFilter {
     case .userActions: return log.filter { $0.kind == .person || $0.kind == .alert }
     case .evaluations: return log.filter { $0.kind == .evaluation }
-    case .saves: return log.filter { $0.kind == .saved }
+    case .saves: return log.filter(\.isSave)
     case .all:
       guard let newest = log.lastIndex(where: { $0.kind == .saved }) else { return log }
       let older = log[..<newest].count { $0.kind == .saved }

@@ -45,6 +45,8 @@ struct LogLine: Sendable, Equatable {
   /// True if the end of the sentence matters too: an alert, or the answer to a command. What libraries print is a warning, and does
   /// not push these out.
   private(set) var isReadWhole = false
+  /// True if the line tells of a saved checkpoint, whoever asked for it.
+  private(set) var isSave = false
 
   init(time: Double, step: Int, text: String, style: Style = .plain, kind: LogKind = .program) {
     self.kind = kind
@@ -75,11 +77,13 @@ struct LogLine: Sendable, Equatable {
     let kind: LogKind =
       switch occurrence.kind {
       case .alert, .diverged, .failure: .alert
-      case .saved: .saved
+      // What a person saved is a person's doing.
+      case .saved where occurrence.actor == .program: .saved
       default: occurrence.actor == .program ? .program : .person
       }
     self.init(time: occurrence.time, step: occurrence.step, text: text, style: style, kind: kind)
     isReadWhole = kind == .alert || occurrence.kind == .refused
+    isSave = occurrence.kind == .saved
   }
 
   init(_ gap: EventGap, time: Double) {
