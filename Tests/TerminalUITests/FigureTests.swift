@@ -66,7 +66,7 @@ struct FigureTests {
 
   @Test(
     arguments: [
-      (0.632, 3, ".632"), (1, 2, "1.00"), (-0.2, 2, "-.20"), (0, 2, ".00"), (0.999, 2, "1.00"),
+      (0.632, 3, ".632"), (1, 2, "1.00"), (-0.2, 2, "−.20"), (-1.5, 2, "−1.50"), (0, 2, ".00"), (0.999, 2, "1.00"),
     ] as [(Double, Int, String)])
   func `shares leave out the zero`(value: Double, decimals: Int, text: String) {
     #expect(Figure.share(value, decimals) == text)
@@ -113,6 +113,9 @@ struct FigureTests {
     #expect(Figure.labels([0, 500, 1000]) == ["0", "500", "1 000"])
     #expect(Figure.labels([0, 1e6, 2e6]) == ["0", "1.0 M", "2.0 M"])
     #expect(Figure.labels([0, 1e-4, 2e-4]) == ["0", "1.0e-4", "2.0e-4"])
+    // The minus is that of all other numbers on the screens.
+    #expect(Figure.labels([-0.2, 0, 0.2]) == ["−0.2", "0.0", "0.2"])
+    #expect(Figure.labels([-2e-4, 0]) == ["−2.0e-4", "0"] && Figure.labels([-2e6, 0]) == ["−2.0 M", "0"])
   }
 
   @Test func `numbers of one column have one format`() {

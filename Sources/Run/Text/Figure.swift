@@ -88,13 +88,16 @@ package enum Figure {
     (difference < 0 ? "−" : "+") + figure(abs(difference))
   }
 
-  /// A share of 1 as `.632`, without the zero that says nothing; `1.00` and `-.20` as needed.
+  /// A share of 1 as `.632`, without the zero that says nothing; `1.00` and `−.20` as needed.
   package static func share(_ value: Double, _ decimals: Int = 2) -> String {
     let text = fixed(value, decimals)
     if text.hasPrefix("0.") { return String(text.dropFirst()) }
-    if text.hasPrefix("-0.") { return "-" + text.dropFirst(2) }
-    return text
+    if text.hasPrefix("-0.") { return "−" + text.dropFirst(2) }
+    return withMinus(text)
   }
+
+  /// With the minus of changes in place of a hyphen at the beginning.
+  private static func withMinus(_ text: String) -> String { text.hasPrefix("-") ? "−" + text.dropFirst() : text }
 
   /// An accuracy or the quality of a ranking, with three decimals: `.531`.
   package static func quality(_ value: Double) -> String { share(value, 3) }
@@ -200,18 +203,19 @@ package enum Figure {
     return zip(texts, tails).map { $0 + String(repeating: " ", count: longest - ($1 ?? longest)) }
   }
 
-  /// Labels for ticks: all with as many decimals as the narrowest step needs, or short when they are large.
+  /// Labels for ticks: all with as many decimals as the narrowest step needs, or short when they are large; negative ones as
+  /// `−0.2`.
   package static func labels(_ ticks: [Double]) -> [String] {
     let largest = ticks.map(abs).max() ?? 0
     guard largest < 9999.5, largest >= 1e-3 || largest == 0 else {
-      return ticks.map { $0 == 0 ? "0" : largest < 1 ? rate($0) : short($0) }
+      return ticks.map { withMinus($0 == 0 ? "0" : largest < 1 ? rate($0) : short($0)) }
     }
     let step = zip(ticks.dropFirst(), ticks).map { abs($0 - $1) }.min() ?? largest
     var decimals = 0
     while decimals < 5, step > 0, abs((step * power10(decimals)).rounded() - step * power10(decimals)) > 1e-6 {
       decimals += 1
     }
-    return ticks.map { largest >= 1000 ? grouped(Int($0.rounded())) : fixed($0, decimals) }
+    return ticks.map { withMinus(largest >= 1000 ? grouped(Int($0.rounded())) : fixed($0, decimals)) }
   }
 
   /// Without zeros at the end of its decimals, but for the first `atLeast`.
