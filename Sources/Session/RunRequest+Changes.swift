@@ -39,8 +39,8 @@ extension RunRequest.Past {
       let (old, new) = (setting.value(in: recipe), setting.value(in: now.recipe))
       guard old != new || droppedSettings.contains(setting.key) else { return nil }
       return occurred(
-        .setting, "\(setting.key) \(setting.text(old)) → \(setting.text(new))", key: setting.key, old: old, new: new,
-        by: .commandLine)
+        .setting, "\(setting.key) \(setting.figure(old)) → \(setting.figure(new))", key: setting.key, old: old,
+        new: new, by: .commandLine)
     }
     all += fields.filter { RunSetting(rawValue: $0.key) == nil }.map { field in
       let (old, new) = (field.read(recipe), field.read(now.recipe))

@@ -33,7 +33,7 @@ extension Trainer {
     let new = change.applied(to: old)
     if let reason = reasonAgainst(setting, new) {
       return refuse(
-        request, "\(setting.key) stays \(setting.text(old)): \(setting.text(new)) \(reason)", outlets)
+        request, "\(setting.key) stays \(setting.figure(old)): \(setting.figure(new)) \(reason)", outlets)
     }
     if new != old { remember(.setting(setting, old), for: request) }
     set(setting, to: new)
@@ -92,7 +92,7 @@ extension Trainer {
   private func report(
     _ setting: RunSetting, _ old: Double, to new: Double, for request: Request, _ outlets: Outlets, why: String = ""
   ) {
-    var text = "\(setting.key) \(setting.text(old)) → \(setting.text(new))\(remark(on: setting))\(why)"
+    var text = "\(setting.key) \(setting.figure(old)) → \(setting.figure(new))\(remark(on: setting))\(why)"
     // Another end is another schedule.
     if setting == .steps, recipe.schedule.kind != .constant { text += ": rate \(Figure.rate(rate)) at the next step" }
     outlets.report(
@@ -148,7 +148,7 @@ extension Trainer {
       let old = setting.value(in: recipe)
       if let reason = reasonAgainst(setting, value) {
         return refuse(
-          request, "\(setting.key) stays \(setting.text(old)): \(setting.text(value)) \(reason)", outlets)
+          request, "\(setting.key) stays \(setting.figure(old)): \(setting.figure(value)) \(reason)", outlets)
       }
       set(setting, to: value)
       report(setting, old, to: value, for: request, outlets, why: Occurrence.undone)

@@ -126,7 +126,7 @@ struct CommandLineTests {
     #expect(dashboard.ghost?.schedule.then == .scaled)
     #expect(dashboard.press(.up) == nil)
     let picture = dashboard.draw(size: (120, 36), now: run.now(300)).text
-    #expect(picture.contains("▸ anneal") && picture.contains("in \(left) steps"), "\(picture)")
+    #expect(picture.contains("▸ anneal") && picture.contains("in \(Figure.grouped(left)) steps"), "\(picture)")
     #expect(dashboard.ghost?.rate(at: 1999) == dashboard.ghost?.rate(at: 2500))
     #expect(dashboard.press(.enter) == .course(CourseChange(.anneal, over: left)))
     dashboard.type("Lj")

@@ -166,6 +166,12 @@ import Testing
     #expect(setting.value(in: recipe) == other)
   }
 
+  @Test func `a setting has the format of all counts in a sentence, and that of a command where it is typed`() {
+    #expect(RunSetting.steps.figure(20_000) == "20 000" && RunSetting.steps.text(20_000) == "20000")
+    #expect(RunSetting.decay.figure(0.05) == "0.05" && RunSetting.clip.figure(1000.5) == "1000.5")
+    #expect(RunSetting.then.figure(0) == RunSetting.then.text(0))
+  }
+
   @Test func `docs control lists every command`() throws {
     #expect(
       try Readme.section("commands", of: "docs/control.md", asWrittenBy: CommandForm.markdown) == CommandForm.markdown)

@@ -63,7 +63,8 @@ extension Dashboard {
         Span(isChosen ? "▸ " : "  ", .accent),
         Span(course.rawValue.padded(to: 8), isChosen ? Style(.plain, .bold) : .plain),
       ]
-      let typed = isChosen && !prompt.text.isEmpty ? prompt.text : proposal(for: course)
+      let proposal = proposal(for: course)
+      let typed = isChosen && !prompt.text.isEmpty ? prompt.text : Int(proposal).map(Figure.grouped) ?? proposal
       let value = Span(typed, isChosen ? Style(.plain, .bold) : .plain)
       switch course {
       case .scaled: spans.append(Span("as the schedule says", .faint))

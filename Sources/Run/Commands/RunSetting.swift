@@ -135,10 +135,16 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// A value for a sentence: 500, 0.05.
+  /// A value as it is typed: 20000, 0.05.
   package func text(_ value: Double) -> String {
     if self == .then, accepts(value) { return Course.allCases[Int(value)].rawValue }
     return isWhole ? Int(exactly: value).map(String.init) ?? "\(value)" : "\(value)"
+  }
+
+  /// A value for a sentence, in the format of all other counts: `20 000`, `0.05`.
+  package func figure(_ value: Double) -> String {
+    guard self != .then, isWhole, let whole = Int(exactly: value) else { return text(value) }
+    return Figure.grouped(whole)
   }
 }
 
