@@ -112,6 +112,9 @@ struct FigureTests {
     #expect(Figure.labels([2, 2.5, 3]) == ["2.0", "2.5", "3.0"])
     #expect(Figure.labels([0, 500, 1000]) == ["0", "500", "1 000"])
     #expect(Figure.labels([0, 1e6, 2e6]) == ["0", "1.0 M", "2.0 M"])
+    #expect(Figure.labels([0, 5e4, 1e5]) == ["0", "50 k", "100 k"])
+    #expect(Figure.labels([12_500, 25_000]) == ["12.5 k", "25.0 k"])
+    #expect(Figure.labels([5e5, 1e6]) == ["500 k", "1.0 M"])
     #expect(Figure.labels([0, 1e-4, 2e-4]) == ["0", "1.0e-4", "2.0e-4"])
     // The minus is that of all other numbers on the screens.
     #expect(Figure.labels([-0.2, 0, 0.2]) == ["−0.2", "0.0", "0.2"])

@@ -170,9 +170,12 @@ extension CompareScreen {
     if axis == .time { ticks = Dashboard.timeTicks(to: shown, atMost: max(2, columns / 10)) }
     if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
     let labels =
-      axis == .loss
-      ? Figure.labels(ticks)
-      : ticks.map { axis == .time ? Dashboard.timeLabel($0) : axis.figure($0, of: comparison.metric) }
+      switch axis {
+      case .loss: Figure.labels(ticks)
+      case .tokens: Figure.counts(ticks)
+      case .time: ticks.map(Dashboard.timeLabel)
+      case .step: ticks.map { axis.figure($0, of: comparison.metric) }
+      }
     var placed = zip(ticks, labels).map { (place: isMirrored ? -$0 : $0, label: $1) }
     if isMirrored { placed.reverse() }
     // The cursor's place stands between the axis numbers: those that it would cut are left out.

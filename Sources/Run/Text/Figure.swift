@@ -208,7 +208,7 @@ package enum Figure {
   package static func labels(_ ticks: [Double]) -> [String] {
     let largest = ticks.map(abs).max() ?? 0
     guard largest < 9999.5, largest >= 1e-3 || largest == 0 else {
-      return ticks.map { withMinus($0 == 0 ? "0" : largest < 1 ? rate($0) : short($0)) }
+      return largest < 1 ? ticks.map { withMinus(rate($0)) } : counts(ticks).map(withMinus)
     }
     let step = zip(ticks.dropFirst(), ticks).map { abs($0 - $1) }.min() ?? largest
     var decimals = 0
@@ -216,6 +216,18 @@ package enum Figure {
       decimals += 1
     }
     return ticks.map { withMinus(largest >= 1000 ? grouped(Int($0.rounded())) : fixed($0, decimals)) }
+  }
+
+  /// Counts beside each other on an axis: short, and without decimals where no label of the same unit needs them: `50 k`, `100 k`.
+  package static func counts(_ ticks: [Double]) -> [String] {
+    let texts = ticks.map(short)
+    return texts.map { text in
+      guard let zero = text.firstRange(of: ".0 ") else { return text }
+      let unit = text[text.index(before: zero.upperBound)...]
+      let same = texts.filter { $0.hasSuffix(unit) }
+      let isEven = same.contains { !$0.contains(".") } && same.allSatisfy { !$0.contains(".") || $0.contains(".0 ") }
+      return isEven ? text.replacing(".0 ", with: " ") : text
+    }
   }
 
   /// Without zeros at the end of its decimals, but for the first `atLeast`.

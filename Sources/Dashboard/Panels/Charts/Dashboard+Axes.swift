@@ -18,7 +18,7 @@ extension Dashboard {
     var ticks = shown.ticks(atMost: max(3, columns / 9))
     if axis == .time || axis == .active { ticks = Self.timeTicks(to: shown, atMost: max(2, columns / 10)) }
     if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
-    let labels = ticks.map { axis == .tokens ? Figure.short($0) : axisFigure($0) }
+    let labels = axis == .tokens ? Figure.counts(ticks) : ticks.map(axisFigure)
     var placed = zip(ticks, labels).map { (place: $0 + origin, label: $1) }
     let cursor = cursorPlace.map { x.point(of: $0[axis], among: columns) }
     let words = cursorPlace.map { " " + axisFigure($0[axis] - origin) + " " } ?? ""
