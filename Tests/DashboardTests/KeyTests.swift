@@ -73,7 +73,8 @@ struct KeyTests {
     var stored = run.dashboard(at: 20, .stored)
     #expect(stored.press(.character("q")) == .detach)
     var watched = run.dashboard(at: 20, .watched)
-    #expect(watched.draw(size: (120, 36), now: run.now(20)).text.contains("● training"))
+    let picture = watched.draw(size: (120, 36), now: run.now(20)).text
+    #expect(picture.contains("● training") && picture.contains(" left"), "\(picture)")
     #expect(watched.press(.control("c")) == .detach)
   }
 

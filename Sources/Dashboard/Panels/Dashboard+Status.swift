@@ -116,7 +116,7 @@ extension Dashboard {
   /// The remaining time of a run in training, or the time that another run took.
   private func timePieces(_ last: StepReport, total: Int?, now: Double) -> [Piece] {
     // How long a run that has diverged goes on, nobody knows.
-    if phase == .training || phase == .paused, steers || mode == .live, !isDiverged, let total,
+    if phase == .training || phase == .paused, mode != .stored, !isDiverged, let total,
       let speed = history.speed, last.step < total
     {
       // Between two reports the remaining time shrinks by at most a step's time; while paused it stays.
