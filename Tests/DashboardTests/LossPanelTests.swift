@@ -38,6 +38,14 @@ struct LossPanelTests {
     #expect(missing.isEmpty || (size[0] < 80 && isCounted), "\(missing) are not in\n\(picture)")
   }
 
+  @Test(arguments: [(60, 16), (40, 12)]) func `many names leave the curves room`(columns: Int, rows: Int) throws {
+    let lines = dashboard(heads: 16).draw(size: (columns, rows), now: run.now(400)).text.split(separator: "\n")
+    let axis = try #require(lines.firstIndex { $0.hasPrefix("│") && $0.contains("┴") })
+    let legend = lines[axis...].prefix { $0.hasPrefix("│") }.count - 2
+    #expect(legend <= 2 && axis - 2 >= 3, "\(lines.joined(separator: "\n"))")
+    #expect(lines[axis...].contains { $0.contains(" +") }, "\(lines.joined(separator: "\n"))")
+  }
+
   @Test func `sixteen heads have marks on their lines that differ, and shades from strong to weak`() throws {
     let dashboard = dashboard(heads: 16)
     let canvas = dashboard.draw(size: (120, 36), now: run.now(400))

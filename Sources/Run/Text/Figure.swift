@@ -218,7 +218,7 @@ package enum Figure {
     return ticks.map { withMinus(largest >= 1000 ? grouped(Int($0.rounded())) : fixed($0, decimals)) }
   }
 
-  /// Counts beside each other on an axis: short, and without decimals where no label of the same unit needs them: `50 k`, `100 k`.
+  /// Counts on an axis: short, and without decimals where no label of the same unit needs them: `50 k`, `100 k`.
   package static func counts(_ ticks: [Double]) -> [String] {
     let texts = ticks.map(short)
     return texts.map { text in

@@ -132,14 +132,14 @@ extension Dashboard {
       legend.hasSlopes = entry != nil
       return legend
     }
-    // Several rows, at most a third of the panel if all entries fit into that.
+    // Several rows: a third of the panel, or what the plot can spare.
     let (long, short) = (
       TokenText.wrapped(legend.entries.map(\.long), to: columns, between: .gap(2)),
       TokenText.wrapped(legend.entries.map(\.short), to: columns, between: .gap(2))
     )
     legend.below = long.count <= min(rows / 3, short.count + 1) ? long : short
-    if legend.below.count <= max(rows / 3, 1) { return legend }
-    let room = max(rows - 4, 1)
+    // The plot has four rows at least, where the panel is not too low for that.
+    let room = max(rows / 3, rows - axisRows - 4, 1)
     guard legend.below.count > room else { return legend }
     legend.below = LossLegend.fitted(legend.entries.map(\.short), columns: columns, rows: room)
     return legend
