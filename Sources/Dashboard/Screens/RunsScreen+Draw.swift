@@ -281,13 +281,17 @@ extension RunsScreen {
     var shown = steps[...]
     while shown.count > 1, shown.joined(separator: " · ").width > max(inside.columns - 14, 4) { shown.removeFirst() }
     let saved = (shown.count < steps.count ? "… " : "") + shown.joined(separator: " · ")
-    return [
-      [Span("checkpoints  ", .faint), Span(steps.isEmpty ? "none" : saved)],
-      [
-        Span("events       ", .faint), Span("\(Figure.grouped(detail.events))"),
-        Span(detail.lastEvent.isEmpty ? "" : ", last: " + detail.lastEvent),
-      ],
-    ]
+    let last = detail.lastEvent.isEmpty ? "" : ", last: " + detail.lastEvent
+    let events = Figure.grouped(detail.events) + last
+    // A long sentence has a second line where there is room.
+    let indent = "checkpoints  "
+    let room = max(inside.columns - indent.width, 1)
+    let lines = inside.rows >= 10 && events.width > room ? events.wrapped(to: room, most: 2) : [events]
+    var facts = [[Span(indent, .faint), Span(steps.isEmpty ? "none" : saved)]]
+    for (index, line) in lines.enumerated() {
+      facts.append([Span((index == 0 ? "events" : "").padded(to: indent.width), .faint), Span(line)])
+    }
+    return facts
   }
 
   /// The recipe keys with different values, and the value of each recipe.

@@ -62,6 +62,17 @@ struct RunsScreenTests {
     try expectPicture("runs-120x36", screen.draw(size: (120, 36), now: Self.now))
   }
 
+  @Test func `a long last event has a second line where there is room`() {
+    var screen = Self.screen()
+    let run = ComparisonTests.run("kjv-top", speed: 0.02)
+    let saved = Occurrence(.saved, step: 500, time: 0, text: "saved checkpoints/000000500.h5  82 MB")
+    screen.show(
+      RunDetail(
+        name: run.name, recipe: run.recipe, state: "finished", events: [.occurred(saved)], checkpoints: [500]))
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    #expect(text.contains("events       1, last: saved") && text.contains("000000500.h5 82 MB"), "\(text)")
+  }
+
   @Test(arguments: [(20, 4), (40, 12), (80, 24), (120, 36), (220, 60)])
   func `the chosen run is named at every size`(columns: Int, rows: Int) {
     var screen = Self.screen()
