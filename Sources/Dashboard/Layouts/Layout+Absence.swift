@@ -23,8 +23,16 @@ extension Dashboard {
   /// What to say when a layout is shown: its name, and why it has fewer panels than its file.
   var layoutWords: String {
     let shown = places(columns: size.columns, rows: size.rows).map(\.panel)
-    let reasons = layout.arrangement(columns: size.columns, rows: size.rows).map(\.panel)
-      .filter { !shown.contains($0) }.compactMap { absence(of: $0) }
+    let hidden = layout.arrangement(columns: size.columns, rows: size.rows).map(\.panel)
+      .filter { !shown.contains($0) && absence(of: $0) != nil }
+    // Panels of diagnostics have one reason together.
+    let names = hidden.flatMap { Self.diagnostics(on: $0).map(\.name) }
+    var reasons = hidden.filter { Self.diagnostics(on: $0).isEmpty }.compactMap { absence(of: $0) }
+    if names.count == DiagnosticKind.all.count {
+      reasons.append("this run measures no diagnostics: measure.\(names[0]) and all others are 0")
+    } else if !names.isEmpty {
+      reasons.append(Self.notMeasured(names))
+    }
     return (["layout: \(layout.name)"] + reasons).joined(separator: "; ")
   }
 }

@@ -253,7 +253,14 @@ struct DiagnosticPanelTests {
       #expect(shown.contains(.diagnostics) && !shown.contains(.tokens) && !shown.contains(.collapse), "\(size)")
     }
     #expect(dashboard.chartedNumbers.map(\.name) == ["states cosine", "states norm"])
-    #expect(dashboard.layoutWords.contains("measure.function is 0"))
+    #expect(dashboard.layoutWords == "layout: diagnostics; not measured: measure.function and collapse are 0")
+    // Of none, one sentence for all.
+    dashboard = try all { recipe in
+      for kind in DiagnosticKind.all { recipe.measure[every: kind.name] = 0 }
+    }
+    #expect(
+      dashboard.layoutWords
+        == "layout: diagnostics; this run measures no diagnostics: measure.function and all others are 0")
     dashboard = MadeUpRun().dashboard(at: 300)
     dashboard.focus = .diagnostics
     dashboard.isFullScreen = true
