@@ -70,5 +70,14 @@ struct SetupTests {
     dashboard.isFullScreen = true
     let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
     #expect(text.contains("grad at h") && text.contains("3.10e-2") && text.contains("2.24e-2"), "\(text)")
+    // On a narrow panel they stand in a second table below the first one.
+    let narrow = dashboard.draw(size: (48, 24), now: run.now(300)).text
+    for title in ["now", "smooth", "held-out", "best", "share", "λ", "accuracy", "grad at h"] {
+      #expect(narrow.contains(" \(title) "), "\(title):\n\(narrow)")
+    }
+    #expect(narrow.contains("3.10e-2") && narrow.contains("2.24e-2"), "\(narrow)")
+    #expect(narrow.components(separatedBy: "held-out").count == 2, "\(narrow)")
+    // Where there is no room for both tables, the first one stands alone.
+    #expect(!dashboard.draw(size: (48, 7), now: run.now(300)).text.contains("grad at h"))
   }
 }

@@ -17,14 +17,30 @@ extension Dashboard {
       return drawNothing("losses come with the first step", in: inside, on: &canvas)
     }
     let tracks = history.tracks
-    let names = tracks.map(\.head.name)
-    let name = names.map(\.width).max() ?? 0
-    var columns = headColumns(tracks)
+    let name = tracks.map(\.head.name.width).max() ?? 0
+    let all = headColumns(tracks)
+    var columns = all
     // On a narrow panel these columns are left out, in this order.
     var rank = ["entropy", "trained", "at", "grad at h", "now", "accuracy", "best", "held-out", "share"][...]
-    func width() -> Int { columns.reduce(name) { $0 + 2 + $1.width } }
-    while width() > inside.columns, let title = rank.popFirst() { columns.removeAll { $0.title == title } }
+    func width(_ columns: [HeadColumn]) -> Int { columns.reduce(name) { $0 + 2 + $1.width } }
+    while width(columns) > inside.columns, let title = rank.popFirst() { columns.removeAll { $0.title == title } }
 
+    // What is left out stands below, where a second table has room.
+    var further = all.filter { column in !columns.contains { $0.title == column.title } }
+    while width(further) > inside.columns, !further.isEmpty { further.removeLast() }
+    let second = tracks.count + 2
+    let isDouble = !further.isEmpty && inside.rows >= second + tracks.count + 1
+    drawTable(columns, names: name, of: tracks, in: rectangle, inside, on: &canvas)
+    guard isDouble else { return }
+    drawTable(further, names: name, of: tracks, in: rectangle, inside.splitTop(second).1, on: &canvas)
+  }
+
+  /// Draws columns of the table below their titles, beside the names of the heads.
+  /// - Parameter name: the width of the names.
+  private func drawTable(
+    _ columns: [HeadColumn], names name: Int, of tracks: [History.LossTrack], in rectangle: Rectangle,
+    _ inside: Rectangle, on canvas: inout Canvas
+  ) {
     func line(_ first: String, _ cells: [String]) -> String {
       zip(columns, cells).reduce(first.padded(to: name)) { $0 + "  " + $1.1.padded(to: $1.0.width, .right) }
     }
@@ -32,11 +48,12 @@ extension Dashboard {
     let room = max(inside.rows - 1, 0)
     let first = min(scroll[.heads, default: 0], max(tracks.count - room, 0))
     for (row, index) in tracks.indices.dropFirst(first).prefix(room).enumerated() {
-      let text = line(names[index], columns.map { $0.cells[index] })
+      let head = tracks[index].head
+      let text = line(head.name, columns.map { $0.cells[index] })
       canvas.write(
         [
-          Span(String(text.prefix(names[index].count)), pen(tracks[index].head).style.bold),
-          Span(String(text.dropFirst(names[index].count))),
+          Span(String(text.prefix(head.name.count)), pen(head).style.bold),
+          Span(String(text.dropFirst(head.name.count))),
         ], line: 1 + row, of: inside)
     }
     canvas.noteHidden(first..<min(first + room, tracks.count), of: tracks.count, in: rectangle, inside)
