@@ -52,9 +52,13 @@ extension TensorsScreen {
       Dashboard.Piece(name, rank: 2),
     ]
     if let tree {
-      let step = [Span("step "), Span(Figure.grouped(tree.step), .bold)]
-      let other = tree.against.map { [Span(" against step "), Span(Figure.grouped($0), .bold)] } ?? []
-      pieces.append(piece(step + other, [Span(Figure.grouped(tree.step), .bold)], 0))
+      let number = [Span(Figure.grouped(tree.step), .bold)]
+      let step = [Span("step ")] + number
+      func against(_ word: String) -> [Span] {
+        tree.against.map { [Span(word), Span(Figure.grouped($0), .bold)] } ?? []
+      }
+      pieces.append(
+        Dashboard.Piece([step + against(" against step "), step + against(" against "), step, number], rank: 0))
       let numbers = tree.rows.reduce(0) { $0 + $1.count }
       let words = "\(tree.rows.count) tensors · \(Figure.short(Double(numbers))) numbers"
       pieces.append(piece([Span(words)], [Span("\(tree.rows.count) tensors")], 5))
