@@ -208,7 +208,8 @@ extension DataScreen {
       area.rows >= 3
       ? canvas.box(area, title: "targets of position \(position)", notes: ["token \(page.tokens[position])"])
       : area.columns >= 30 ? area.inset(columns: 2) : area
-    guard inside.rows > 2 else { return drawShortTargets(in: inside, on: &canvas) }
+    // A low panel would have titles and hardly a target.
+    guard inside.rows > 5 else { return drawShortTargets(in: inside, on: &canvas) }
     let counts = page.mask.indices.contains(position) && page.mask[position]
     var lines: [[Span]] = [[Span("at    ", .faint), Span(quoted(page.text[position]), .bold)]]
     let ahead = page.ahead[position]
@@ -252,7 +253,7 @@ extension DataScreen {
       Style(.warning))
   }
 
-  /// The same in two lines, as far as they have room: the token, and NTP's and the MTP heads' targets; TOP's, nearest first.
+  /// The same in few lines: the token, and the targets of NTP, of the MTP heads, and of TOP; those of TOP without room are counted.
   private func drawShortTargets(in inside: Rectangle, on canvas: inout Canvas) {
     let further: [[Span]] = page.ahead[position].dropFirst().enumerated().map { place, token in
       [Span("\(place + 2) ", .faint), Span(token.map(quoted) ?? "–", Style(.fourth))]
@@ -266,10 +267,11 @@ extension DataScreen {
       ]
     }
     let lines = TokenText.wrapped(tokens, to: inside.columns, between: .gap(2))
-    let ranked = TokenText.wrapped(order, to: inside.columns, between: .gap(2))
     // Where TOP has no target, the reason has its line.
-    let shown = ranked.isEmpty ? lines.prefix(2) : lines.prefix(1) + ranked.prefix(1)
-    for (index, line) in shown.enumerated() { canvas.write(line, line: index, of: inside) }
+    let first = lines.prefix(max(inside.rows - (order.isEmpty ? 0 : 1), 1))
+    let ranked =
+      order.isEmpty ? [] : LossLegend.fitted(order, columns: inside.columns, rows: inside.rows - first.count)
+    for (index, line) in (first + ranked).enumerated() { canvas.write(line, line: index, of: inside) }
   }
 
   private func drawNumbers(in area: Rectangle, on canvas: inout Canvas) {
