@@ -253,7 +253,7 @@ extension DataScreen {
       Style(.warning))
   }
 
-  /// The same in few lines: the token, and the targets of NTP, of the MTP heads, and of TOP; those of TOP without room are counted.
+  /// The same in few lines: the token, and the targets of NTP, MTP heads and TOP; those of TOP without room are counted.
   private func drawShortTargets(in inside: Rectangle, on canvas: inout Canvas) {
     let further: [[Span]] = page.ahead[position].dropFirst().enumerated().map { place, token in
       [Span("\(place + 2) ", .faint), Span(token.map(quoted) ?? "–", Style(.fourth))]

@@ -66,6 +66,11 @@ struct TensorsScreenTests {
     if text == "120x36" { try expectPicture("tensors-120x36", canvas) }
   }
 
+  @Test func `a narrow header says what its numbers are`() {
+    let header = screen().draw(size: (60, 16)).text.split(separator: "\n").first ?? ""
+    #expect(header.contains("step 300 against 200") && header.contains("tensors"), "\(header)")
+  }
+
   @Test func `everything is read once, the tree first`() {
     var screen = TensorsScreen(name: "kjv-top")
     #expect(screen.nextReading == .tree(step: nil, against: nil))
