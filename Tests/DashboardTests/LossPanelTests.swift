@@ -38,6 +38,16 @@ struct LossPanelTests {
     #expect(missing.isEmpty || (size[0] < 80 && isCounted), "\(missing) are not in\n\(picture)")
   }
 
+  @Test func `the first losses have short numbers beside them, though they hardly differ`() {
+    var dashboard = Dashboard(.live)
+    dashboard.receive(run.began)
+    var report = run.step(1)
+    for index in report.losses.indices { report.losses[index].loss = 6.4493 + 0.0004 * Float(index) }
+    dashboard.receive(.stepped(report))
+    let text = dashboard.draw(size: (120, 36), now: run.now(1)).text
+    #expect(text.contains(/6\.\d+ ┤/) && !text.contains(/\d\.\d{3,} ┤/), "\(text)")
+  }
+
   @Test(arguments: [(60, 16), (40, 12)]) func `many names leave the curves room`(columns: Int, rows: Int) throws {
     let lines = dashboard(heads: 16).draw(size: (columns, rows), now: run.now(400)).text.split(separator: "\n")
     let axis = try #require(lines.firstIndex { $0.hasPrefix("│") && $0.contains("┴") })

@@ -111,6 +111,10 @@ extension Dashboard {
     canvas.write(spans, line: 0, of: edge, .right)
   }
 
+  /// As long as there are fewer steps, the y axis has a least range, as a share of the losses.
+  private static let fewSteps = 10
+  private static let leastRange = 0.02
+
   private func drawChart(in area: Rectangle, axisRows: Int, legend: LossLegend, on canvas: inout Canvas) {
     let rows = area.rows - axisRows
     let x = visibleX
@@ -121,8 +125,14 @@ extension Dashboard {
     let whole = LossChart(
       history, axis: axis, x: x, width: max(area.columns - 7, 1) * glyphs.points.across, tracks: tracks,
       heldOut: heldOut)
-    guard rows > 0, let bounds = whole.bounds(isWhole: chart.showsWholeRange) else {
+    guard rows > 0, var bounds = whole.bounds(isWhole: chart.showsWholeRange) else {
       return drawNothing("no finite loss yet", in: area, on: &canvas)
+    }
+    // The first few losses hardly differ: they are shown near each other, with short numbers beside them.
+    if history.count < Self.fewSteps {
+      let least = max(abs(bounds.low), abs(bounds.high)) * Self.leastRange
+      let missing = max(least - (bounds.high - bounds.low), 0) / 2
+      bounds = (bounds.low - missing, bounds.high + missing)
     }
     let down = glyphs.points.down
     var y = Scale(from: bounds.low, to: bounds.high, isLogarithmic: isLogarithmic)
