@@ -116,7 +116,13 @@ extension RunsScreen {
     ListColumn(title: "age", width: 8, isRight: true, sort: "changed", rank: 5) { row, now in
       row.state == "training" ? "now" : row.changed.map { Figure.age(now - $0) } ?? ""
     },
+    ListColumn(title: tagTitle, width: 8, isRight: false, sort: "", rank: 10) { row, _ in
+      row.tags.joined(separator: " ").harmlessLine
+    },
   ]
+
+  /// The title of the column of tags, which only a list with tags has.
+  private static let tagTitle = "tags"
 
   /// A run's name; a branch is indented below its parent run.
   private func label(_ name: String) -> String {
@@ -141,9 +147,10 @@ extension RunsScreen {
       return
     }
     // Leaves out columns by rank until the names have room. The last cell of a row stays empty.
-    var columns = Self.columns
-    func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
     let shown = self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows)
+    let hasTags = shown.contains { rows[$0]?.tags.isEmpty == false }
+    var columns = Self.columns.filter { hasTags || $0.title != Self.tagTitle }
+    func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
     let widest = max(shown.map { label($0).width }.max() ?? 0, 8)
     let names = min(widest, 36)
     while !columns.isEmpty, needed() + min(names, inside.columns > 60 ? 20 : 12) + 5 > inside.columns,

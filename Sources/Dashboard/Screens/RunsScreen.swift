@@ -19,6 +19,8 @@ package struct RunRow: Sendable, Equatable {
   /// The reason why the run cannot be read; nil if it can.
   package var problem: String?
   package var recipe: Recipe?
+  /// The user's tags, in the order in which they were added.
+  package var tags: [String] = []
 
   package init(name: String, state: String) {
     self.name = name

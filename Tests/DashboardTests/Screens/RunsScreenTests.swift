@@ -62,6 +62,17 @@ struct RunsScreenTests {
     try expectPicture("runs-120x36", screen.draw(size: (120, 36), now: Self.now))
   }
 
+  @Test func `a list with tags has a column of them where there is room`() {
+    var screen = Self.screen()
+    func text(_ columns: Int) -> String { screen.draw(size: (columns, 36), now: Self.now).text }
+    #expect(!text(220).contains("tags"))
+    var row = Self.row("kjv-ntp", 1)
+    row.tags = ["baseline", "paper"]
+    screen.know([row])
+    #expect(text(220).contains("  tags  ") && text(220).contains("baseline paper"), "\(text(220))")
+    #expect(!text(80).contains("tags") && text(80).contains("kjv-ntp"))
+  }
+
   @Test func `a long last event has a second line where there is room`() {
     var screen = Self.screen()
     let run = ComparisonTests.run("kjv-top", speed: 0.02)

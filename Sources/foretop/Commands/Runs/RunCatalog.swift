@@ -193,6 +193,7 @@ extension RunRow {
     changed = summary.changed
     problem = summary.error ?? summary.warning
     recipe = summary.recipe
+    tags = summary.annotations.tags
   }
 
   /// `ntp`, `ntp+top`, `ntp+mtp-4`; of several MTP heads, the farthest is named.
