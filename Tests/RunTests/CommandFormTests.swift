@@ -119,6 +119,8 @@ import Testing
     ("weight jtp-1 1", "is not a head"), ("drawn share 1.5", "data.drawn.share must be"),
     ("ntp further -1", "objective.next.further must be"), ("ntp likeliest 0", "objective.next.likeliest must be"),
     ("ntp likeliest 2.5", "whole number"), ("ntp teacher steps 1.5", "whole number"), ("mtp alone", "N is missing"),
+    ("ntp", "“ntp beta BETA”"), ("ntp bet 1", "“ntp teacher steps N”"), ("mtp", "“mtp alone N”"),
+    ("weight nothing 1", "heads are ntp, mtp-2 to mtp-16, top, future, bag, jtp-2 to jtp-9"),
   ]
 
   @Test(arguments: wrong) func `a wrong line says what is wrong with it`(line: String, part: String) {

@@ -11,6 +11,11 @@ extension Command {
       let word = line.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
       guard !word.isEmpty else { throw UserError(.usage, "type a command, such as \(CommandForm.all[0].examples[0])") }
       let names = CommandForm.all.map { $0.name.split(separator: " ")[0] }.map(String.init)
+      // The first word of several commands, without the second.
+      let longer = CommandForm.all.filter { $0.name.hasPrefix(word + " ") }.map { "“\($0.usage)”" }
+      guard longer.isEmpty else {
+        throw UserError(.usage, "there is no command \(word.quotation), but \(longer.joined(separator: ", "))")
+      }
       let advice =
         names.nearest(to: word).map { "; did you mean “\($0)”?" }
         ?? ": the commands are \(Array(Set(names)).sorted().joined(separator: ", "))"
@@ -110,8 +115,7 @@ extension CommandForm {
     let kind = HeadKind.all.first { $0.isNumbered && $0.name == words[0] }
     guard let head = Head.all.first(where: { $0.name == words[0] }) ?? kind?.heads.first else {
       let meant = Head.all.map(\.name).nearest(to: words[0]).map { "; did you mean \($0)?" }
-      throw UserError(
-        .usage, "\(words[0].quotation) is not a head\(meant ?? ": heads are ntp, mtp-2 to mtp-\(Head.most), and top")")
+      throw UserError(.usage, "\(words[0].quotation) is not a head\(meant ?? ": heads are \(headNames)")")
     }
     guard words.count == 2 else {
       throw UserError(.usage, "the weight of \(words[0]) is missing: type for example “weight \(words[0]) 0.5”")
@@ -119,6 +123,15 @@ extension CommandForm {
     var change = try WeightChange(typed: words[1], for: head)
     change.isOfKind = kind != nil
     return change
+  }
+
+  /// The names of all possible heads: `ntp, mtp-2 to mtp-16, top, …`.
+  private static var headNames: String {
+    HeadKind.all.compactMap { kind -> String? in
+      guard let first = kind.heads.first, let last = kind.heads.last else { return nil }
+      return kind.isNumbered ? "\(first.name) to \(last.name)" : first.name
+    }
+    .joined(separator: ", ")
   }
 
   /// Removes quotation marks around the whole text.
