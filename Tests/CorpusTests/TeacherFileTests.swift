@@ -51,6 +51,18 @@ import Testing
     return (path, rows)
   }
 
+  @Test func `a file of another kind is not replaced`() throws {
+    let path = try folder.write("notes.txt", Array("work of years".utf8))
+    let header = try TeacherHeader(teacher: "3-gram", corpus: corpus, top: 3, temperature: 1)
+    for place in [path, folder.path, "/dev/null"] {
+      #expect(throws: CorpusError.self) {
+        try TeacherFile.write(to: place, header) { _ in Issue.record("asked for predictions that go nowhere") }
+      }
+    }
+    #expect(FileManager.default.contents(atPath: path) == Data("work of years".utf8))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasSuffix(".partial") })
+  }
+
   private func read(_ file: TeacherFile, _ range: Range<Int>, most: Int) throws -> TeacherRows {
     var rows = TeacherRows(
       tokens: [Int32](repeating: -1, count: range.count * most),

@@ -21,10 +21,12 @@ extension TeacherFile {
   package typealias Append = (TeacherRows) throws -> Void
 
   /// - Parameter content: appends the predictions of all positions, in order.
-  /// - Throws: `CorpusError` when the file cannot be written, or what `content` throws; nothing is left then.
+  /// - Throws: `CorpusError` when the file cannot be written, or would replace something that is not a teacher's file, which is
+  ///   found before `content` is asked for anything; or what `content` throws. Nothing is left then.
   package static func write(
     to path: String, _ header: TeacherHeader, content: (Append) throws -> Void
   ) throws {
+    try requireReplaceable(path)
     removeLeftovers(of: path)
     let aside = PartialFile.name(beside: path)
     let file = aside.withFileName { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
@@ -84,6 +86,28 @@ extension TeacherFile {
     let placed = aside.withFileName { from in path.withFileName { rename(from, $0) } }
     guard placed == 0 else { throw failure() }
     isPlaced = true
+  }
+
+  /// - Throws: `CorpusError` where the path has something that is not a teacher's file, or an empty file: it would be lost.
+  private static func requireReplaceable(_ path: String) throws(CorpusError) {
+    let file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+    guard file >= 0 else {
+      let reason = errno
+      guard reason != ENOENT else { return }
+      throw CorpusError(.cannotWriteCache, "\(path) cannot be replaced: \(String(cString: strerror(reason)))")
+    }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw CorpusError(.cannotWriteCache, "\(path) is a folder, a device or a pipe: name a file with --output")
+    }
+    var start = [UInt8](repeating: 0, count: magic.count)
+    let count = pread(file, &start, start.count, 0)
+    guard status.st_size == 0 || count == magic.count && start == magic else {
+      throw CorpusError(
+        .cannotWriteCache,
+        "\(path) is there already, and is not a file of “foretop teach”: name another file with --output")
+    }
   }
 
   /// Removes what killed processes left of the same file.

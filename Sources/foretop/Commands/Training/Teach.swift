@@ -54,6 +54,9 @@ struct Teach: ParsableCommand {
     if let ngram, !(1...KneserNey.mostOrder).contains(ngram) {
       throw ValidationError("--ngram must be from 1 to \(KneserNey.mostOrder), and \(ngram) is not")
     }
+    if ngram != nil, choice.step != nil {
+      throw ValidationError("--step names a checkpoint of a run, and --ngram needs no run: leave one of them out")
+    }
     if !(1...TeacherHeader.mostTop).contains(top) {
       throw ValidationError("--top must be from 1 to \(TeacherHeader.mostTop), and \(top) is not")
     }

@@ -54,5 +54,21 @@ def test_a_teacher_of_another_text_or_tokenizer_is_refused():
         assert words in said.stderr, said.stderr
     run(train("bytes", "--steps", "2", "--headless", "--set", "tokenizer.kind=bytes"))
     assert "another tokenizer" in run(teach("bytes"), status=64).stderr
-    for arguments in ([], ["bytes", "--ngram", "2"], ["--ngram", "9"], ["--ngram", "2", "--top", "65"]):
+    for arguments in ([], ["bytes", "--ngram", "2"], ["--ngram", "9"], ["--ngram", "2", "--top", "65"],
+                      ["--ngram", "2", "--step", "5"]):
         run(teach(*arguments), status=64)
+
+
+def test_a_teacher_replaces_no_file_of_another_kind():
+    file = os.path.join(FOLDER, "notes.txt")
+    with open(file, "w") as out:
+        out.write("work of years\n")
+    said = run(teach("--ngram", "1", "--output", file), status=73)
+    assert "is not a file of “foretop teach”" in said.stderr and "counting" not in said.stderr, said.stderr
+    assert open(file).read() == "work of years\n"
+    assert "a folder" in run(teach("--ngram", "1", "--output", FOLDER), status=73).stderr
+    assert not glob.glob(file + ".*.partial")
+    # An empty file, such as mktemp makes, holds nothing; a teacher's file may be made again.
+    open(file, "w").close()
+    for _ in range(2):
+        run(teach("--ngram", "1", "--output", file))
