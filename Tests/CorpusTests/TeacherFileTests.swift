@@ -54,7 +54,7 @@ import Testing
   @Test func `a file of another kind is not replaced`() throws {
     let path = try folder.write("notes.txt", Array("work of years".utf8))
     let header = try TeacherHeader(teacher: "3-gram", corpus: corpus, top: 3, temperature: 1)
-    for place in [path, folder.path, "/dev/null"] {
+    for place in [path, folder.path] {
       #expect(throws: CorpusError.self) {
         try TeacherFile.write(to: place, header) { _ in Issue.record("asked for predictions that go nowhere") }
       }
