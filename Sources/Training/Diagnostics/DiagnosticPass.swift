@@ -9,11 +9,15 @@ final class DiagnosticPass {
     let kind: DiagnosticKind
     let needs: DiagnosticNeeds
     var diagnostic: any Diagnostic
-    /// Seconds that it took, its share of the pass over the training part included.
+    /// Seconds that it took, its share of what is computed for several included.
     var seconds = 0.0
+
+    func looks(at part: DiagnosticPart) -> Bool { part == .heldOut || needs.contains(.training) }
   }
 
   private var running: [RunningDiagnostic]
+  /// Seconds that the diagnostics themselves took of the pass over the training part.
+  private var ownSecondsOfTraining = 0.0
   private let recipe: Recipe
   /// What any of them needs.
   let needs: DiagnosticNeeds
@@ -29,25 +33,41 @@ final class DiagnosticPass {
     recipe = setting.recipe
   }
 
+  /// What those need that look at a part.
+  func needs(lookingAt part: DiagnosticPart) -> DiagnosticNeeds {
+    running.reduce(into: []) { needs, one in
+      if one.looks(at: part) { needs.formUnion(one.needs) }
+    }
+  }
+
   /// Hands a batch to all that look at its part.
   /// - Parameter rows: the batch that the network's losses were last measured on.
   func add(_ part: DiagnosticPart, _ rows: TokenRows, of model: Transformer) {
-    let batch = DiagnosticBatch(part, rows, of: model, needs: needs)
-    for index in running.indices where part == .heldOut || running[index].needs.contains(.training) {
+    var watch = Stopwatch()
+    let batch = DiagnosticBatch(part, rows, of: model, needs: needs(lookingAt: part))
+    let looking = running.indices.filter { running[$0].looks(at: part) }
+    let readers = looking.count { running[$0].needs.contains(.outputs) }
+    // What is made for several counts in equal parts; on the training part, `finish` hears of all that the pass took.
+    let lists = part == .heldOut ? watch.lap() / Double(max(1, looking.count)) : 0
+    let outputs = part == .heldOut ? model.secondsOfOutputs / Double(max(1, readers)) : 0
+    for index in looking {
       var watch = Stopwatch()
       running[index].diagnostic.add(batch)
-      running[index].seconds += watch.lap()
+      let own = watch.lap()
+      running[index].seconds += own + lists + (running[index].needs.contains(.outputs) ? outputs : 0)
+      if part == .training { ownSecondsOfTraining += own }
     }
   }
 
   /// Ends a part.
-  /// - Parameter seconds: of the pass over the part, which those that need the training part share.
+  /// - Parameter seconds: of the pass over the training part, which those that need it share.
   func finish(_ part: DiagnosticPart, after seconds: Double = 0, of model: Transformer) throws {
     let readers = running.count { $0.needs.contains(.training) }
-    for index in running.indices where part == .heldOut || running[index].needs.contains(.training) {
+    let share = part == .training ? max(0, seconds - ownSecondsOfTraining) / Double(max(1, readers)) : 0
+    for index in running.indices where running[index].looks(at: part) {
       var watch = Stopwatch()
       try running[index].diagnostic.finish(part, model)
-      running[index].seconds += watch.lap() + (part == .training ? seconds / Double(readers) : 0)
+      running[index].seconds += watch.lap() + share
     }
   }
 
@@ -87,7 +107,7 @@ extension Transformer {
       guard shouldContinue(done, batches.windows) else { return false }
       let rows = TokenRows(batch)
       forward(rows)
-      _ = losses(rows, measuresOutputs: pass.needs.contains(.outputs))
+      _ = losses(rows, measuresOutputs: pass.needs(lookingAt: .training).contains(.outputs))
       pass.add(.training, rows, of: self)
     }
   }

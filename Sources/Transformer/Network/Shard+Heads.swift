@@ -59,6 +59,7 @@ extension Shard {
     }
     let measured = pass.measuresOutputs && isTrunk
     if measured && outputs == nil { outputs = HeadOutputs(positions: positions) }
+    if measured { outputs?.seconds = 0 }
     let place = UnsafeMutableRawPointer(arena[places.hits]).assumingMemoryBound(to: UInt8.self)
     (isTrunk ? predictionHeads : onePredictionHead).run(
       parameters(leaving: layout.headSection), objectives: objectives, hidden: hidden, targets: targets,

@@ -8,6 +8,8 @@ final class HeadOutputs {
   let entropy: FixedArray<Float>
   /// [M of the shard]: the probability of the likeliest token.
   let confidence: FixedArray<Float>
+  /// The time in which both were computed.
+  var seconds = 0.0
 
   init(positions: Int) {
     entropy = FixedArray(repeating: 0, count: positions)
@@ -70,6 +72,9 @@ extension Transformer {
     }
     return (all(\.entropy), all(\.confidence))
   }
+
+  /// The time in which `losses` computed `outputStatistics`, when it was last called to do so; shards do it side by side.
+  package var secondsOfOutputs: Double { shards.map { $0.outputs?.seconds ?? 0 }.max() ?? 0 }
 
   /// The unembedding of a head on the trunk (not an MTP head beyond the first), as fp32 weights.
   /// - Returns: [V, d], valid as long as the network.

@@ -193,8 +193,10 @@ struct PredictionHeads {
         for t in 0..<count { sums[objective].hits += Int(hits[t]) }
         if objective == 0, let firstHits { (firstHits + first).update(from: hits, count: count) }
         if objective == 0, let outputs {
+          let start = ContinuousClock.now
           OutputStatistics.rows(
             z, entropy: outputs.entropy.start + first, confidence: outputs.confidence.start + first, threads: threads)
+          outputs.seconds += (ContinuousClock.now - start) / .seconds(1)
         }
         if let ranking, ranking.objective == objective {
           sums[objective].ranks.add(ranks(in: z, targets, at: ranking.positions[first..<first + count]))

@@ -162,6 +162,29 @@ import Transformer
     #expect((0..<5).map { tokens.contains(Int32($0)) } == [false, false, true, false, true])
   }
 
+  @Test func `the time of a measurement has its part of what is computed for several`() throws {
+    let recipe = Self.recipe
+    let corpus = try Self.corpus(recipe)
+    let model = try recipe.network(vocabulary: 256, rows: 4, threads: 2, isTrained: true, from: nil)
+    model.parameters.initialize(seed: 3, deviation: 0.3, threads: 2)
+    let pass = DiagnosticPass(
+      [.entropy, .calibration, .position],
+      DiagnosticSetting(
+        recipe: recipe, heads: recipe.heads, vocabulary: 256, threads: 2, frequencies: corpus.frequencies,
+        heldOut: corpus.heldOut))
+    // One batch, whose time the network still knows.
+    _ = try model.measure(on: corpus.heldOut, by: recipe, weights: recipe.weights, tokens: 1, for: pass)
+    try pass.finish(.heldOut, of: model)
+    let numbers = pass.numbers()
+    let half = model.secondsOfOutputs / 2
+    #expect(half > 0)
+    for path in ["entropy/seconds", "calibration/seconds"] {
+      #expect(try #require(numbers[path]) >= half * 0.999, "\(path)")
+    }
+    // The training part is looked at by none of them.
+    #expect(pass.needs(lookingAt: .training).isEmpty && pass.needs(lookingAt: .heldOut) == .outputs)
+  }
+
   @Test func `bins have the bounds that they say`() {
     let lowest = PlaceBin.lowest(context: 17)
     #expect(lowest == [0, 1, 2, 4, 8, 16])
