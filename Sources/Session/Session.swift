@@ -139,6 +139,9 @@ package final class TrainingSession: Sendable {
       for notice in trainer.corpus.notices {
         report(Occurrence(.notice, step: beginning.step, time: beginning.time, text: notice))
       }
+      if let remark = beginning.remarkOnDiagnostics {
+        report(Occurrence(.warning, step: beginning.step, time: beginning.time, text: remark))
+      }
       if let step = trainer.stepWithoutMoments {
         report(
           Occurrence(

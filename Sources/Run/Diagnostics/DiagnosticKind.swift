@@ -201,6 +201,17 @@ extension Recipe {
   package var diagnosticNumbers: [DiagnosticNumber] { diagnostics.flatMap { $0.numbers(self) } }
 }
 
+extension Beginning {
+  /// Says that this session measures none of the recipe's diagnostics, since evaluations have no text; nil where they have one, and
+  /// where the recipe has no diagnostics.
+  package var remarkOnDiagnostics: String? {
+    let names = recipe.diagnostics.map { "measure.\($0.name)" }
+    guard !names.isEmpty, recipe.data.kind == .text, trainingTokens > 0, heldOutTokens == 0 else { return nil }
+    return "no diagnostics are measured, since there is no held-out text: set data.heldOut above 0 in a new run, or "
+      + "\(names.joined(separator: ", ")) to 0"
+  }
+}
+
 extension DiagnosticKind {
   /// True if a number is one that is better high; false for others, and for those of no diagnostic.
   static func isBetterHigh(_ path: String) -> Bool {

@@ -125,7 +125,10 @@ extension Dashboard {
   func drawOff(_ panel: Panel, in inside: Rectangle, on canvas: inout Canvas) {
     let names = Self.diagnostics(on: panel).map(\.name)
     let due = names.first { (beginning?.recipe.measure[every: $0] ?? 0) > 0 }
-    let words = due.map { "comes with an evaluation: measure.\($0) is \(beginning?.recipe.measure[every: $0] ?? 0)" }
+    let words = due.map {
+      beginning?.remarkOnDiagnostics
+        ?? "comes with an evaluation: measure.\($0) is \(beginning?.recipe.measure[every: $0] ?? 0)"
+    }
     drawNothing(words ?? Self.notMeasured(names), in: inside, on: &canvas)
   }
 

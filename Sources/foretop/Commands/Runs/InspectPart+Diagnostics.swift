@@ -16,7 +16,8 @@ extension InspectPart {
       print(
         archive.recipe.diagnostics.isEmpty
           ? "run “\(archive.name)” measures no diagnostics: measure.NAME is 0 for all of them"
-          : "run “\(archive.name)” has measured no diagnostics yet")
+          : "run “\(archive.name)” has measured no diagnostics yet"
+            + (archive.beginning.remarkOnDiagnostics.map { ": \($0)" } ?? ""))
       return
     }
     print(table(of: measurements, by: archive.recipe))

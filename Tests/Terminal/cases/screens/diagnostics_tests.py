@@ -58,6 +58,12 @@ def test_a_run_without_diagnostics_says_so():
     if state("unmeasured") is None:
         run(train("unmeasured", "--steps", "2", "--headless"))
     assert "measures no diagnostics" in run(command("inspect", "unmeasured", "diagnostics")).stdout
+    # Without a held-out text a run says at once that nothing is measured.
+    if state("unheld") is None:
+        run(train("unheld", "--steps", "2", "--headless", "--set", "data.heldOut=0", "--set", "measure.entropy=1"))
+    (warning,) = [one for one in occurrences("unheld", "warning") if "no diagnostics are measured" in one["text"]]
+    assert warning["step"] == 0 and "measure.entropy to 0" in warning["text"], warning
+    assert "no held-out text" in run(command("inspect", "unheld", "diagnostics")).stdout
     assert run(command("inspect", "unmeasured", "diagnostics", "--json")).stdout == ""
 
 
