@@ -54,7 +54,8 @@ extension Corpus {
       throw CorpusError(
         .usage,
         "data.order and data.deduplicate arrange documents, but the training part is a single document: set data.separator to the "
-          + "text between documents, such as \"\\n\\n\", or name several files in data.paths")
+          + "text between documents (blank lines are \"\\n\\n\" in a recipe, and --set data.separator=$'\\n\\n' in a shell), or "
+          + "name several files in data.paths")
     }
     let key = try Self.digest(of: part, ranges)
     var originals: [Int32] = []
@@ -78,6 +79,14 @@ extension Corpus {
       let found = try Self.neighbours(of: part, keptRanges, opened.tokenizer.vocabulary, key, source, cache, report)
       order = RelatedWalk.order(by: found).map { kept[Int($0)] }
       neighbours = found
+      // With letters as tokens, nearly every token is in nearly every document.
+      let alone = kept.indices.count { found[$0].isEmpty }
+      if 2 * alone > kept.count {
+        opened.notices.append(
+          "data.order related: \(quantity(alone)) of \(quantity(kept.count)) documents have no term in common with another one, "
+            + "and come first, in the order of the text; terms are tokens of at most 5 % of the documents (or 10 of them), of "
+            + "which a larger vocabulary has more")
+      }
     }
     let pieces = TokenPieces(of: part, order.map { ranges[Int($0)] })
     guard pieces.count >= source.context else {

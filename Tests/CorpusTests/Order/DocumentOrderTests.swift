@@ -259,6 +259,23 @@ import Testing
     #expect(packed.summary.contains("related order"))
   }
 
+  @Test func `an order in which hardly a document is related to another says so`() throws {
+    let folder = CacheFolder()
+    #expect(try Corpus(opening: source(folder) { $0.order = .related }).notices.isEmpty)
+    let file = folder.url.appending(path: "letters.txt")
+    var dice = Dice(3)
+    // All documents have the same letters.
+    let text = (0..<40).map { _ in String(Array("abcdefgh").shuffled(using: &dice)) + "|" }.joined()
+    try Data(text.utf8).write(to: file)
+    let corpus = try Corpus(
+      opening: source(folder) {
+        $0.paths = [file.path()]
+        $0.order = .related
+      })
+    let alone = try #require(corpus.related).count
+    #expect(corpus.notices.count == 1 && corpus.notices[0].contains("\(alone) of \(alone) documents have no term"))
+  }
+
   @Test func `a text of one document has no order`() throws {
     let folder = CacheFolder()
     let source = try source(folder) {
