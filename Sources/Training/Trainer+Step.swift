@@ -42,7 +42,10 @@ extension Trainer {
     let batch: Batch  // tokens and what follows them
     do {
       batch = try batches.next()
-      if recipe.objective.teacher.weight(at: state.step) > 0 { try teaching?.read(batches.starts) }
+      if recipe.objective.teacher.isNeeded(after: state.step) {
+        guard let teaching else { preconditionFailure("a step that has a teacher has its file open") }
+        try teaching.read(batches.starts)
+      }
     } catch {
       batches.goBack(to: state.window)
       // All ranks hear of it, and none takes the step.

@@ -91,8 +91,9 @@ package final class Trainer {
   let prefixes: [Int32]
   /// What draws inputs in the place of the text's tokens; nil where the text alone has been read so far.
   private(set) var drawing: Drawing?
-  /// The teacher's predictions for a step's rows; nil without a teacher.
-  let teaching: Teaching?
+  /// The teacher's predictions for a step's rows; nil without a teacher, and in a session that began after the teacher's last step,
+  /// as long as no command gives it more.
+  private(set) var teaching: Teaching?
   /// Sums of a step, one per head; the array is reused.
   var sums: [LossSum]
   var denominators: [Int]
@@ -131,7 +132,9 @@ package final class Trainer {
       recipe.data.drawn.isOn
       ? try Drawing(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads, lookahead: recipe.lookahead)
       : nil
-    let teaching = try recipe.objective.teacher.isThere ? Teaching(recipe, corpus) : nil
+    let teacher = recipe.objective.teacher
+    let needsTeacher = checkpoint.map { teacher.isNeeded(after: $0.state.step) } ?? teacher.isThere
+    let teaching = try needsTeacher ? Teaching(recipe, corpus) : nil
     try task?.check(by: corpus.tokenizer, context: recipe.model.context)
     let optimizer = try Optimizer(recipe.optimizer, for: model, owning: owned)
     let probes = try Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
@@ -227,9 +230,12 @@ package final class Trainer {
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
   }
 
-  /// Makes what a changed recipe needs beside what there is: the frozen copy that draws inputs.
-  /// - Throws: `UserError` when memory is short.
+  /// Makes what a changed recipe needs beside what there is: the teacher's predictions, and the frozen copy that draws inputs.
+  /// - Throws: `CorpusError` when the teacher's file cannot be read; `UserError` when memory is short.
   func makeReady(for changed: Recipe) throws {
+    if changed.objective.teacher.isNeeded(after: state.step), teaching == nil {
+      teaching = try Teaching(changed, corpus)
+    }
     guard changed.data.drawn.isOn, drawing == nil else { return }
     let vocabulary = corpus.tokenizer.vocabulary
     let plan = try RunPlan(changed, vocabulary: vocabulary, threads: model.threads)

@@ -16,6 +16,9 @@ extension Recipe {
 
     package var isThere: Bool { !file.isEmpty }
 
+    /// True if a step after so many has the teacher.
+    package func isNeeded(after step: Int) -> Bool { weight(at: step) > 0 }
+
     /// w at a step.
     /// - Parameter step: steps taken before it.
     package func weight(at step: Int) -> Double { isThere && (steps == 0 || step < steps) ? weight : 0 }

@@ -16,7 +16,16 @@ final class Teaching {
 
   /// - Throws: `CorpusError` when the recipe's file cannot be read, or is about another text or tokenizer.
   init(_ recipe: Recipe, _ corpus: Corpus) throws(CorpusError) {
-    let file = try TeacherFile(at: recipe.objective.teacher.file)
+    let file: TeacherFile
+    do {
+      file = try TeacherFile(at: recipe.objective.teacher.file)
+    } catch {
+      guard error.kind == .missing || error.kind == .unreadable else { throw error }
+      throw CorpusError(
+        error.kind,
+        "objective.teacher.file: \(error.description); write it again with “foretop teach”, or name its place with --set "
+          + "objective.teacher.file=FILE")
+    }
     try file.check(for: corpus)
     self.file = file
     context = recipe.model.context

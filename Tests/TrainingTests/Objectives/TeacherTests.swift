@@ -94,6 +94,26 @@ struct TeacherTests {
     #expect(plain.occurrences.allSatisfy { $0.text.contains("objective.teacher.file=FILE") })
   }
 
+  @Test func `a run that goes on after the teacher's steps needs no file, until a command gives it more`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    var recipe = recipe(try grams(corpus))
+    recipe.objective.teacher.steps = 4
+    let whole = try Tiny.train(recipe, on: corpus)
+    let half = try #require(whole.log.checkpoints.first { $0.state.step == 4 })
+    let asked = try [6: [Command(typed: "ntp teacher steps 8")]]
+    let more = try Tiny.train(recipe, on: corpus, from: half, after: asked).log
+    #expect(more.steps.map { $0.losses[0].trained != nil } == (4..<12).map { (6..<8).contains($0) })
+    try FileManager.default.removeItem(atPath: recipe.objective.teacher.file)
+    let rest = try Tiny.train(recipe, on: corpus, from: half)
+    #expect(rest.log.steps.map(\.losses) == whole.log.steps.dropFirst(4).map(\.losses))
+    let refused = try Tiny.train(recipe, on: corpus, from: half, after: asked).log
+    #expect(refused.occurrences.map(\.kind) == [.refused] && refused.steps.count == 8)
+    #expect(refused.occurrences[0].text.contains("objective.teacher.file: "))
+    recipe.objective.teacher.steps = 5
+    #expect(throws: CorpusError.self) { try Tiny.train(recipe, on: corpus, from: half) }
+  }
+
   @Test func `the plan measures how long a teacher's predictions are read`() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let corpus = try Tiny.corpus(Tiny.recipe)

@@ -59,6 +59,19 @@ def test_a_teacher_of_another_text_or_tokenizer_is_refused():
         run(teach(*arguments), status=64)
 
 
+def test_a_run_does_without_the_file_of_a_teacher_whose_steps_are_over():
+    file = os.path.join(FOLDER, "passing.teacher")
+    run(teach("--ngram", "2", "--output", file))
+    run(train("grown", "--steps", "8", "--headless", "--set", f"objective.teacher.file={file}",
+              "--set", "objective.teacher.steps=8", "--set", "save.every=4", "--set", "save.keep=0"))
+    os.remove(file)
+    run(command("resume", "grown", "--steps", "12", "--headless"))
+    assert [step["step"] for step in events("grown", "step")] == list(range(1, 13))
+    # A step that has the teacher cannot do without.
+    said = run(command("branch", "grown", "--step", "4", "--name", "young", "--headless"), status=66).stderr
+    assert "objective.teacher.file: " in said and "foretop teach" in said and "--set objective.teacher.file=" in said
+
+
 def test_a_teacher_replaces_no_file_of_another_kind():
     file = os.path.join(FOLDER, "notes.txt")
     with open(file, "w") as out:
