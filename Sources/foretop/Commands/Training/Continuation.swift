@@ -18,9 +18,11 @@ struct Continuation {
 
   /// Keys that a run keeps for good, with the reason: those of its network, and those that its steps followed from.
   /// `data.paths` may change, since files move.
+  private static let columnsReason = "its run.h5 has the columns of the next-token loss that it began with"
   private static let kept = [
     ("model.", "its weights have the shape that the key gives them"),
     ("tokenizer.", "its weights were trained on the tokens of this tokenizer"),
+    ("objective.next.", columnsReason), ("objective.teacher.file", columnsReason),
     ("objective.", "its heads were trained with this value"),
   ]
   private static let keptInSteps = [
@@ -214,8 +216,10 @@ struct Continuation {
       if field.key == "objective.teacher.file", before.objective.teacher.isThere, after.objective.teacher.isThere {
         continue
       }
-      throw UserError(
-        .usage, "\(field.key) cannot change in a run, since \(key.reason): begin a new run with “foretop train”")
+      let remedy =
+        field.key == "objective.teacher.file" && before.objective.teacher.isThere
+        ? "to train without the teacher, set objective.teacher.weight to 0" : "begin a new run with “foretop train”"
+      throw UserError(.usage, "\(field.key) cannot change in a run, since \(key.reason): \(remedy)")
     }
   }
 }

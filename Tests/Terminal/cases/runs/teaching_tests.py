@@ -64,6 +64,8 @@ def test_a_run_does_without_the_file_of_a_teacher_whose_steps_are_over():
     run(teach("--ngram", "2", "--output", file))
     run(train("grown", "--steps", "8", "--headless", "--set", f"objective.teacher.file={file}",
               "--set", "objective.teacher.steps=8", "--set", "save.every=4", "--set", "save.keep=0"))
+    said = run(command("resume", "grown", "--steps", "12", "--set", "objective.teacher.file="), status=64).stderr
+    assert "set objective.teacher.weight to 0" in said, said
     os.remove(file)
     run(command("resume", "grown", "--steps", "12", "--headless"))
     assert [step["step"] for step in events("grown", "step")] == list(range(1, 13))
