@@ -234,6 +234,11 @@ struct RecipeTests {
       "model.widht=3",
       "--set model.widht=3: there is no key “model.widht”; did you mean model.width? (“foretop train --help” lists all keys)"
     ),
+    (
+      "measure.calib=1",
+      "--set measure.calib=1: there is no key “measure.calib”; did you mean measure.calibration? (“foretop train --help” lists "
+        + "all keys)"
+    ),
     ("steps", "--set steps: write KEY=VALUE, such as model.width=256"),
     ("steps=-3", "--set steps=-3: steps must be a whole number from 1 to 1000000000, and “-3” is not"),
     (

@@ -323,8 +323,10 @@ extension Recipe {
   static func suggestion(for wrong: String) -> String {
     // Somebody who writes `width` or `train.width` means `model.width`.
     let lastWord = String(wrong[(wrong.lastIndex(of: ".").map { wrong.index(after: $0) } ?? wrong.startIndex)...])
+    let keys = fields.map(\.key)
+    let longer = wrong.contains(".") ? keys.first(where: { $0.hasPrefix(wrong) }) : nil
     let meant =
-      fields.map(\.key).nearest(to: wrong)
+      longer ?? keys.nearest(to: wrong)
       ?? fields.map { String($0.name) }.nearest(to: lastWord).flatMap { name in
         (fields.first { $0.key == "model.\(name)" } ?? fields.first { $0.name == name })?.key
       }

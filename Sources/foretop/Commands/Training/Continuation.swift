@@ -16,9 +16,9 @@ struct Continuation {
   /// The processes that train together; nil for one alone.
   let ranks: Ranks?
 
+  private static let columnsReason = "its run.h5 has the columns of the next-token loss that it began with"
   /// Keys that a run keeps for good, with the reason: those of its network, and those that its steps followed from.
   /// `data.paths` may change, since files move.
-  private static let columnsReason = "its run.h5 has the columns of the next-token loss that it began with"
   private static let kept = [
     ("model.", "its weights have the shape that the key gives them"),
     ("tokenizer.", "its weights were trained on the tokens of this tokenizer"),
