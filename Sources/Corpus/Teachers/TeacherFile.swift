@@ -128,11 +128,13 @@ package final class TeacherFile: Sendable {
           + "\(corpus.tokenizer.vocabulary)): teacher and student need the same one")
     }
     guard header.corpus == (try corpus.fingerprint), header.positions == corpus.training.count else {
+      let counts =
+        header.positions == corpus.training.count
+        ? "" : " (\(header.positions) tokens of training part; this one has \(corpus.training.count))"
       throw CorpusError(
         .usage,
-        "\(file.path) was made for another text (\(header.positions) tokens of training part; this one has "
-          + "\(corpus.training.count)), or data.* keys divide or order it otherwise: write it again with “foretop teach”"
-      )
+        "\(file.path) was made for another text\(counts), or data.* keys divide or order it otherwise (a random order follows "
+          + "from the seed): write it again with “foretop teach”")
     }
   }
 
