@@ -54,6 +54,12 @@ extension StoredRun {
   /// All evaluations, in order.
   package func evaluations() throws -> [Evaluation] { try evaluations(open()).map(\.evaluation) }
 
+  /// The names of the diagnostics that run.h5 has columns for: those that the run began with.
+  package func storedDiagnostics() throws -> Set<String> {
+    Set(try open().evaluationMetrics.compactMap { $0.path.split(separator: "/").first.map(String.init) })
+      .intersection(DiagnosticKind.all.map(\.name))
+  }
+
   /// Some evenly spread steps, including the first and the last; damaged ones are left out.
   /// - Parameter most: at least 2.
   /// - Returns: the steps, and the number of all steps.

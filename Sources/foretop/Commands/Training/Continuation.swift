@@ -186,6 +186,15 @@ struct Continuation {
     let threads = try place.threads(before: ranksBefore == ranks?.count ?? 1 ? threadsBefore : nil)
     try recipe.require(ranks: ranks?.count ?? 1)
     notices += [ThreadOptions.warning(of: threads)].compactMap { $0 }
+    if !recipe.diagnostics.isEmpty {
+      let stored = try archive.storedDiagnostics()
+      let unstored = recipe.diagnostics.filter { !stored.contains($0.name) }.map { "measure.\($0.name)" }
+      if !unstored.isEmpty {
+        notices.append(
+          "\(unstored.joined(separator: ", ")): measured and shown, but not stored, since run “\(name)” began without; “foretop "
+            + "export NAME DIR --to huggingface” and “foretop import DIR --set …” make a run with its weights that stores it")
+      }
+    }
     return RunRequest(
       recipe: recipe, address: RunAddress(name: run, runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads, task: try TaskSet(recipe), past: past,

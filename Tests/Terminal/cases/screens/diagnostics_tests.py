@@ -58,6 +58,12 @@ def test_a_run_without_diagnostics_says_so():
     if state("unmeasured") is None:
         run(train("unmeasured", "--steps", "2", "--headless"))
     assert "measures no diagnostics" in run(command("inspect", "unmeasured", "diagnostics")).stdout
+    # What is switched on later is not stored, and that is said.
+    if state("measured-late") is None:
+        run(train("measured-late", "--steps", "2", "--headless"))
+        run(command("resume", "measured-late", "--steps", "4", "--headless", "--set", "measure.states=1"))
+    told = [one["text"] for one in occurrences("measured-late", "warning") if "not stored" in one["text"]]
+    assert told and all(text.startswith("measure.states: measured and shown") for text in told), told
     # Without a held-out text a run says at once that nothing is measured.
     if state("unheld") is None:
         run(train("unheld", "--steps", "2", "--headless", "--set", "data.heldOut=0", "--set", "measure.entropy=1"))
