@@ -179,6 +179,11 @@ package struct Tokenizer: Sendable {
     }
   }
 
+  /// True for a SentencePiece token that stands for one byte: a text has it only where no piece has its character.
+  package func isByteOfUnknown(_ token: Int32) -> Bool {
+    if case .pieces(let pieces) = table { pieces.byteTokens.contains(token) } else { false }
+  }
+
   /// The text of one token for a screen: see `Visible`. A special token is shown by its name, ⟨unk⟩; a number outside
   /// the vocabulary by its digits, ⟨99999⟩.
   package func visible(_ token: Int32) -> String {

@@ -45,11 +45,15 @@ extension Recipe {
 
 extension Tokenizer {
   /// Of each token the longest other one that its text begins with; −1 where there is none. Special tokens and those without
-  /// text begin no other.
+  /// text begin no other. Of a piece and a byte with the same text, the piece counts: a text never has that byte's token.
   var prefixes: [Int32] {
     let texts = (0..<Int32(vocabulary)).map { isSpecial($0) ? [] : bytes(of: [$0], continuing: true) }
     var tokens: [[UInt8]: Int32] = [:]
-    for (token, text) in texts.enumerated() where !text.isEmpty && tokens[text] == nil { tokens[text] = Int32(token) }
+    let fallbacks = texts.indices.filter { isByteOfUnknown(Int32($0)) }
+    let others = texts.indices.filter { !isByteOfUnknown(Int32($0)) }
+    for token in others + fallbacks where !texts[token].isEmpty && tokens[texts[token]] == nil {
+      tokens[texts[token]] = Int32(token)
+    }
     return texts.map { text in
       for length in Swift.stride(from: text.count - 1, through: 1, by: -1) {
         if let prefix = tokens[Array(text[..<length])] { return prefix }

@@ -128,7 +128,10 @@ struct NeighbourTests {
       let longest = shorter.map { tokenizer.bytes(of: [Int32($0)], continuing: true).count }.max()
       #expect((prefix >= 0 ? tokenizer.bytes(of: [prefix], continuing: true).count : nil) == longest)
       if prefix >= 0 { found += 1 }
+      // Letters of the text have pieces, and so their bytes' tokens are in no text.
+      #expect(prefix < 0 || !tokenizer.isByteOfUnknown(prefix), "\(token)")
     }
+    #expect(prefixes.indices.count { tokenizer.isByteOfUnknown(Int32($0)) } == 256)
     #expect(found > 5)
     let bytes = try Tokenizer(kind: .bytes, model: [])
     #expect(bytes.prefixes.allSatisfy { $0 == -1 })
