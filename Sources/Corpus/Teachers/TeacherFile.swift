@@ -186,7 +186,8 @@ package final class TeacherFile: Sendable {
           width == 2
           ? Int(bytes.loadUnaligned(fromByteOffset: start + 2 * k, as: UInt16.self))
           : Int(bytes.loadUnaligned(fromByteOffset: start + 4 * k, as: UInt32.self))
-        let weight = Float(bytes.loadUnaligned(fromByteOffset: start + width * top + 2 * k, as: Float16.self))
+        let weight = Self.number(
+          half: bytes.loadUnaligned(fromByteOffset: start + width * top + 2 * k, as: UInt16.self))
         guard token < header.vocabulary, weight >= 0, weight <= 1 else { return false }
         tokens[k] = Int32(token)
         weights[k] = weight
@@ -197,6 +198,14 @@ package final class TeacherFile: Sendable {
       if sum > 1 { for k in 0..<most { weights[k] /= sum } }
       return true
     }
+  }
+
+  /// A number in half precision. Those below 6.1·10⁻⁵ are subnormal there but not in a Float, and where a session's threads take
+  /// subnormal operands for zero, the conversion of some machines would make zeros of them.
+  private static func number(half bits: UInt16) -> Float {
+    guard bits & 0x7C00 == 0 else { return Float(Float16(bitPattern: bits)) }
+    let magnitude = Float(bits & 0x3FF) * 0x1p-24
+    return bits & 0x8000 == 0 ? magnitude : -magnitude
   }
 
   static func sum(_ bytes: ArraySlice<UInt8>) -> UInt64 {

@@ -1,6 +1,7 @@
 // Teachers in training: what a weight of 0 is, what the teacher's steps are, and networks and n-grams as teachers.
 import Corpus
 import Foundation
+import Kernels
 import Run
 import Support
 import Testing
@@ -139,6 +140,24 @@ struct TeacherTests {
     #expect(try #require(last.trained) < #require(first.trained) * 0.6)
     // It never sees a token of the text as a target, and predicts them all the same.
     #expect(last.loss < first.loss * 0.6)
+  }
+
+  @Test func `small probabilities are read by threads that flush subnormal numbers`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    let path = try path("small.teacher")
+    let header = try TeacherHeader(teacher: "3-gram", corpus: corpus, top: 4, temperature: 1)
+    let given: [Float] = [0.5, 3e-4, 3e-5, 1e-7].map { Float(Float16($0)) }
+    try TeacherFile.write(to: path, header) { append in
+      for _ in 0..<header.positions { try append(TeacherRows(tokens: [1, 2, 3, 4], weights: given)) }
+    }
+    let file = try TeacherFile(at: path)
+    var tokens = [Int32](repeating: 0, count: 4)
+    var weights = [Float](repeating: 0, count: 4)
+    Team.flushSubnormals()
+    defer { Team.keepSubnormals() }
+    try file.read(0..<1, most: 4, tokens: &tokens, weights: &weights)
+    #expect(weights == given && given[3] > 0)
   }
 
   @Test func `a network's predictions for a text are those of its heads`() throws {
