@@ -91,8 +91,8 @@ package final class Trainer {
   let prefixes: [Int32]
   /// What draws inputs in the place of the text's tokens; nil where the text alone has been read so far.
   private(set) var drawing: Drawing?
-  /// The teacher's predictions for a step's rows; nil without a teacher, and in a session that began after the teacher's last step,
-  /// as long as no command gives it more.
+  /// The teacher's predictions for a step's rows; nil without a teacher, and in a session that began after the teacher's last
+  /// step, as long as no command gives it more.
   private(set) var teaching: Teaching?
   /// Sums of a step, one per head; the array is reused.
   var sums: [LossSum]

@@ -202,8 +202,8 @@ extension Recipe {
 }
 
 extension Beginning {
-  /// Says that this session measures none of the recipe's diagnostics, since evaluations have no text; nil where they have one, and
-  /// where the recipe has no diagnostics.
+  /// Says that this session measures none of the recipe's diagnostics, since evaluations have no text; nil where they have one,
+  /// and where the recipe has no diagnostics.
   package var remarkOnDiagnostics: String? {
     let names = recipe.diagnostics.map { "measure.\($0.name)" }
     guard !names.isEmpty, recipe.data.kind == .text, trainingTokens > 0, heldOutTokens == 0 else { return nil }

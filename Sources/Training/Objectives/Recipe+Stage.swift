@@ -5,8 +5,8 @@ import Run
 import Transformer
 
 extension Recipe {
-  /// The tokens of a corpus that `data.windows` leaves for training: whole windows, the last of which has no token after it to look
-  /// ahead at.
+  /// The tokens of a corpus that `data.windows` leaves for training: whole windows, the last of which has no token after it to
+  /// look ahead at.
   package func trained(of corpus: Corpus) -> TokenRange {
     let part = corpus.training
     guard data.windows > 0, data.windows < part.windows(of: model.context) else { return part }
