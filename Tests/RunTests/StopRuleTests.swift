@@ -25,6 +25,7 @@ import Testing
     #expect(problem { $0.stop.until = "held-out/ntp <= 3" } == "")
     #expect(problem { $0.stop.until = "heldout/ntp <= 3" }.contains("did you mean held-out/ntp?"))
     #expect(problem { $0.stop.until = "accuracy/path >= 1" }.contains("evaluations of this recipe lack"))
+    #expect(problem { $0.stop.until = "entropy/ntp <= 1" }.contains("set measure.entropy above 0"))
     #expect(problem { ($0.stop.patience, $0.evaluate.every) = (3, 0) }.contains("evaluate.every is 0"))
   }
 

@@ -114,9 +114,11 @@ package struct Comparison: Sendable {
     if let metric = metrics.first(where: { $0.name == name }) { return metric }
     let names = metrics.map(\.name)
     let (who, them) = runs.count == 1 ? ("this run has", "it has") : ("these runs have", "they have")
+    let similar = names.filter { $0.lowercased().contains(name.lowercased()) }
     let meant =
       names.nearest(to: name).map { "did you mean \($0)?" }
-      ?? (names.isEmpty ? "\(them) no numbers yet" : "\(them) \(names.joined(separator: ", "))")
+      ?? (names.isEmpty
+        ? "\(them) no numbers yet" : "\(them) \((similar.isEmpty ? names : similar).joined(separator: ", "))")
     throw UserError(
       .usage, "--metric: \(who) no \(name.quotation)\(runs.count == 1 ? "" : " in common"); \(meant)")
   }

@@ -217,10 +217,13 @@ extension Recipe {
       require(false, of: ["stop.until"], else: "stop.until: \(error.message)")
     } else if case .success(let condition?) = condition {
       let names = Evaluation.names(self)
+      let unmeasured = DiagnosticKind.all.filter { measure[every: $0.name] == 0 }
+        .first { condition.metric.hasPrefix($0.name + "/") }
       require(
         names.contains(condition.metric), of: ["stop.until"],
         else: "stop.until asks for \(condition.metric.quotation), which evaluations of this recipe lack"
-          + (names.nearest(to: condition.metric).map { "; did you mean \($0)?" }
+          + (unmeasured.map { ": set measure.\($0.name) above 0, which measures it" }
+            ?? names.nearest(to: condition.metric).map { "; did you mean \($0)?" }
             ?? ": they have \(names.joined(separator: ", "))"))
     }
     require(

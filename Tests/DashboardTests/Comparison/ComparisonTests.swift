@@ -175,6 +175,7 @@ struct ComparisonTests {
     #expect(try comparison.metric(named: "gradient/norm") == .gradientNorm)
     #expect(throws: (any Error).self) { try comparison.metric(named: "held-out/ntp") }
     do { _ = try comparison.metric(named: "loss/nt") } catch { #expect("\(error)".contains("did you mean loss/ntp?")) }
+    #expect { try comparison.metric(named: "NORM") } throws: { "\($0)".contains("they have gradient/norm") }
   }
 
   @Test func `a run that goes on changes the comparison`() {
