@@ -83,7 +83,7 @@ extension KeyTests {
   @Test func `an evaluation is seen for as long as it goes on, whoever asked for it`() {
     var dashboard = run.dashboard(at: 20, .attached)
     dashboard.evaluate(done: 3, total: 12, at: 1)
-    #expect(dashboard.stateSpan(now: 2).text == "○ evaluating 25 %")
+    #expect(dashboard.stateSpan(now: 2).text == "◐ eval 25 %")
     dashboard.receive(.stepped(run.step(21)))
     #expect(!dashboard.isEvaluating)
     dashboard.evaluate(done: 3, total: 12, at: 3)

@@ -48,7 +48,29 @@ struct FittingTests {
     var evaluating = run.dashboard(at: 400)
     evaluating.evaluate(done: 3, total: 12, at: run.now(400))
     let line = evaluating.draw(size: (80, 24), now: run.now(400)).text.split(separator: "\n").first ?? ""
-    #expect(line.contains("kjv-top-3") && line.contains("evaluating 25 %"), "\(line)")
+    #expect(line.contains("kjv-top-3") && line.contains("◐ eval 25 %"), "\(line)")
+  }
+
+  @Test(arguments: [(20, 4), (40, 12), (80, 24), (120, 36), (220, 60)])
+  func `while an evaluation goes on, all that stands beside the state stays at its place`(columns: Int, rows: Int) {
+    var dashboard = run.dashboard(at: 410)
+    func line() -> String {
+      String(dashboard.draw(size: (columns, rows), now: run.now(410)).text.split(separator: "\n").first ?? "")
+    }
+    let training = line()
+    for (done, words) in [(0, "◐ eval 0 %"), (3, "◐ eval 25 %"), (11, "◐ eval 91 %")] {
+      dashboard.evaluate(done: done, total: 12, at: run.now(410))
+      let state = "● training ".padded(to: max(words.width, 11))
+      #expect(line().replacing(words.padded(to: 11), with: state) == training, "\(line())")
+    }
+  }
+
+  @Test func `a sign has one meaning among the states, whatever the characters`() {
+    let states = ["training", "finished", "paused", "interrupted", "evaluating", "diverged", "starting"]
+    for glyphs in Glyphs.allCases {
+      let signs = states.map { StateWord.look(of: $0).sign.map(glyphs.character(for:)) }
+      #expect(Set(signs).count == states.count, "\(glyphs): \(signs)")
+    }
   }
 
   @Test func `an event for whose end there is no room says that it goes on`() throws {

@@ -6,7 +6,11 @@ extension Dashboard {
   /// The run's state in a word, with a sign that is distinct without colour.
   /// - Parameter now: Unix time in seconds.
   func stateSpan(now: Double) -> Span {
-    if isEvaluating { return Span("○ evaluating" + evaluationProgress(now), Style(.third, .bold)) }
+    if isEvaluating {
+      // The short form has room where `training` stood, so that nothing beside it moves.
+      let look = StateWord.look(of: "evaluating")
+      return Span("\(look.sign) eval" + evaluationProgress(now), look.style)
+    }
     switch phase {
     case .starting where mode == .stored, .training where mode == .stored, .paused where mode == .stored && !isDiverged:
       return StateWord.span(of: "interrupted")
@@ -19,13 +23,13 @@ extension Dashboard {
     }
   }
 
-  /// Progress of an evaluation: as reported; else in proportion to the last evaluation's time; else the time so far.
+  /// Progress of an evaluation, short: as reported; else in proportion to the last evaluation's time; else the time so far.
   private func evaluationProgress(_ now: Double) -> String {
     if evaluation.isUnderWay { return " " + evaluation.percent }
     guard phase == .training, let last = history.last, now > last.time else { return "" }
     let elapsed = now - last.time
     guard let usual = run.evaluation?.seconds, usual > 0, usual.isFinite, elapsed.isFinite else {
-      return elapsed >= 1 ? " " + Figure.duration(elapsed.rounded(.down)) : ""
+      return elapsed >= 1 ? " " + Figure.age(elapsed) : ""
     }
     return " \(Int(min(elapsed / usual, 0.99) * 100)) %"
   }
@@ -37,6 +41,8 @@ extension Dashboard {
     var rank: Int
     /// Pieces with a lower number take longer forms first.
     var growth: Int
+    /// The cells that it takes, however long its text is; nil for those of its text.
+    var cells: Int?
 
     /// The form for the least room.
     var short: [Span] { forms.last ?? [] }
@@ -58,6 +64,10 @@ extension Dashboard {
   /// The time for which an alert stays in the bar, in seconds.
   private static let alertSeconds = 300.0
 
+  /// The cells of a state, which `training` and most others need with their signs. An evaluation with two digits takes one more
+  /// from the gap beside it.
+  private static let stateCells = 10
+
   /// The columns of a name where there is no room for all of it.
   private static let shortName = 24
 
@@ -69,7 +79,9 @@ extension Dashboard {
       pieces.append(Piece(long: [Span(name, .bold)], short: short, rank: 4))
     }
     let state = stateSpan(now: now)
-    pieces.append(Piece(long: [state], short: [state], rank: 0))
+    var statePiece = Piece([[state]], rank: 0)
+    statePiece.cells = max(state.text.width - (isEvaluating ? 1 : 0), Self.stateCells)
+    pieces.append(statePiece)
     let total = beginning?.recipe.steps
     if let last = history.last {
       let step = Figure.grouped(last.step)
@@ -158,10 +170,13 @@ extension Dashboard {
   /// three spaces if possible. Pieces of the highest rank are dropped first.
   static func fitting(_ pieces: [Piece], in columns: Int) -> [Span] {
     var pieces = pieces
-    func spans(_ forms: [Int]) -> [[Span]] { zip(pieces, forms).map { $0.forms[$1] }.filter { !$0.isEmpty } }
+    func shown(_ forms: [Int]) -> [(spans: [Span], cells: Int)] {
+      zip(pieces, forms).map { (spans: $0.forms[$1], cells: $0.cells ?? $0.forms[$1].width) }
+        .filter { !$0.spans.isEmpty }
+    }
     func isFitting(_ forms: [Int], gap: Int = 2) -> Bool {
-      let shown = spans(forms)
-      return shown.reduce(0) { $0 + $1.width } + gap * max(shown.count - 1, 0) <= columns
+      let parts = shown(forms)
+      return parts.reduce(0) { $0 + $1.cells } + gap * max(parts.count - 1, 0) <= columns
     }
     while true {
       var forms = pieces.map { $0.forms.count - 1 }
@@ -178,7 +193,12 @@ extension Dashboard {
           if let longest { forms[index] = longest }
         }
         let gap = isFitting(forms, gap: 3) ? 3 : 2
-        return Array(spans(forms).joined(separator: [Span(String(repeating: " ", count: gap))]))
+        var line: [Span] = []
+        for part in shown(forms) {
+          line += part.spans
+          line.append(Span(String(repeating: " ", count: max(part.cells + gap - part.spans.width, 1))))
+        }
+        return Array(line.dropLast())
       }
       guard let worst = pieces.indices.max(by: { pieces[$0].rank < pieces[$1].rank }) else { return [] }
       pieces.remove(at: worst)

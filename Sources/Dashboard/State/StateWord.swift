@@ -9,6 +9,7 @@ enum StateWord {
     switch state {
     case "starting": ("·", state, Style(.good))
     case "training": ("●", state, Style(.good, .bold))
+    case "evaluating": ("◐", state, Style(.third, .bold))
     case "finished": ("■", state, Style(.good))
     case "paused", "stopped", "abandoned": ("‖", state, Style(.warning))
     case "interrupted": ("○", state, Style(.warning))
