@@ -1,6 +1,15 @@
 // A linear axis whose ticks are round numbers and equally many rows apart; its bounds move outward to make that possible.
 
 extension Scale {
+  /// A linear axis as `even` makes it, with its ticks; a logarithmic axis as it is, with round numbers.
+  /// - Parameters:
+  ///   - rows: the plot's height in cells, at least 1.
+  ///   - points: points per cell.
+  package func evened(rows: Int, points: Int) -> (scale: Scale, ticks: [Double]) {
+    isLogarithmic
+      ? (self, ticks(atMost: max(3, (rows + 2) / 3))) : Self.even(from: lower, to: upper, rows: rows, points: points)
+  }
+
   /// An axis over at least `low`…`high`, with its ticks: round numbers, all the same number of rows apart.
   /// - Parameters:
   ///   - rows: the plot's height in cells, at least 1.

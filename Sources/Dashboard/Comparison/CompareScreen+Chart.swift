@@ -22,12 +22,14 @@ extension CompareScreen {
     guard rows > 0 else { return }
     // The columns beside the widest possible numbers, since the scale depends on the visible part of the curves.
     let samples = sampled(x, columns: max(inside.columns, 2) * glyphs.points.across, isDifference: isDifference)
-    guard let y = scale(samples, isDifference: isDifference) else {
+    guard let range = scale(samples, isDifference: isDifference) else {
       let isApart = isDifference && comparison.common == nil
       let words = isApart ? "the lines have no place in common yet" : "there are no values in this part"
       return drawNothing(words, in: inside, on: &canvas)
     }
-    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: inside) else { return }
+    let down = glyphs.points.down
+    let (y, ticks) = range.evened(rows: rows, points: down)
+    guard let (left, columns) = canvas.drawScale(y, ticks: ticks, rows: rows, points: down, in: inside) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     drawZero(y, isDifference, &plot)
     let lines = sampled(x, columns: plot.width, isDifference: isDifference)
@@ -200,8 +202,13 @@ extension CompareScreen {
     let entries = comparison.lines.indices.map { legend(of: $0, isLong: plot.columns >= 56) }
     let names = entries.map(\.name.width).max() ?? 0
     let values = entries.map(\.value.width).max() ?? 0
+    let deviations = entries.map(\.deviation.width).max() ?? 0
+    let differences = entries.map(\.difference.width).max() ?? 0
     let nameWidth = min(names, max(plot.columns / 3, 6))
-    let width = 2 + nameWidth + 2 + values + (entries.map(\.rest.width).max() ?? 0)
+    // The value is that of the line's end, the difference that of a place that all lines reach.
+    let place = comparison.common.map { " at " + comparison.axis.figure($0, of: comparison.metric) } ?? ""
+    let common = differences > 0 && endsElsewhere ? place : ""
+    let width = 2 + nameWidth + 2 + values + deviations + (differences > 0 ? 2 + differences : 0) + common.width
     guard entries.count + 1 <= plot.rows, width + 4 <= plot.columns else { return }
     let size = (columns: width + 2, rows: entries.count)
     let corners = [
@@ -221,11 +228,13 @@ extension CompareScreen {
     canvas.clear(area)
     for (index, entry) in entries.enumerated() {
       let look = pen(index)
+      let difference = entry.difference.isEmpty ? "" : "  " + entry.difference.padded(to: differences, .right) + common
       canvas.write(
         [
           Span(" " + String(look.sign(glyphs)) + " ", look.style),
           Span(entry.name.cut(to: nameWidth).padded(to: nameWidth) + "  "),
-          Span(entry.value.padded(to: values, .right), .bold), Span(entry.rest, .faint),
+          Span(entry.value.padded(to: values, .right), .bold),
+          Span(entry.deviation.padded(to: deviations) + difference, .faint),
         ], line: index, of: area)
     }
   }
@@ -239,18 +248,18 @@ extension CompareScreen {
     }
   }
 
-  private func legend(of line: Int, isLong: Bool) -> (name: String, value: String, rest: String) {
+  /// - Parameter isLong: whether there is room for more than the value.
+  private func legend(
+    of line: Int, isLong: Bool
+  ) -> (name: String, value: String, deviation: String, difference: String) {
+    let name = comparison.lines[line].name
     let last = comparison.axis == .loss ? comparison.end(line) : comparison.last(line)
     let value = last.map { figure($0.mean) } ?? "–"
-    guard isLong else { return (comparison.lines[line].name, value, "") }
-    var rest = last?.deviation.map { " ± " + figure($0) } ?? ""
-    if line != comparison.against, let common = comparison.common,
+    guard isLong else { return (name, value, "", "") }
+    let deviation = last?.deviation.map { " ± " + figure($0) } ?? ""
+    guard line != comparison.against, let common = comparison.common,
       let difference = comparison.difference(line, at: common)
-    {
-      rest += "  " + differenceFigure(difference)
-      // The value is that of the line's end, the difference that of a place that all lines reach.
-      if endsElsewhere { rest += " at " + comparison.axis.figure(common, of: comparison.metric) }
-    }
-    return (comparison.lines[line].name, value, rest)
+    else { return (name, value, deviation, "") }
+    return (name, value, deviation, differenceFigure(difference))
   }
 }

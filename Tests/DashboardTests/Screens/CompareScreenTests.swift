@@ -67,6 +67,17 @@ struct CompareScreenTests {
     #expect(screen.comparison.lines.count == 4)
   }
 
+  @Test func `differences in the legend stand below each other, though one line has a standard deviation alone`() {
+    var screen = Self.screen()
+    press([.tab], &screen)
+    let lines = screen.draw(size: (120, 36)).text.split(separator: "\n").filter { $0.hasPrefix("│") }
+    let places = lines.compactMap { line in
+      line.firstRange(of: " at 2 560").map { line.distance(from: line.startIndex, to: $0.lowerBound) }
+    }
+    #expect(places.count == 2 && Set(places).count == 1, "\(lines.joined(separator: "\n"))")
+    #expect(lines.contains { $0.contains(" ± ") && $0.contains(" at 2 560") })
+  }
+
   @Test func `the cursor reads where it stands`() throws {
     var screen = Self.screen()
     // It begins where the shortest line ends.

@@ -84,6 +84,14 @@ struct RunsScreenTests {
     #expect(text.contains("events       1, last: saved") && text.contains("000000500.h5 82 MB"), "\(text)")
   }
 
+  @Test(arguments: [(80, 24), (120, 36), (100, 43), (220, 60)])
+  func `the numbers beside the chosen run's chart are equally many rows apart`(columns: Int, rows: Int) {
+    let lines = Self.screen().draw(size: (columns, rows), now: Self.now).text.split(separator: "\n")
+    let places = lines.indices.filter { lines[$0].contains("┤") }
+    let distances = Set(zip(places.dropFirst(), places).map { $0 - $1 })
+    #expect(places.count >= 2 && distances.count == 1, "\(lines.joined(separator: "\n"))")
+  }
+
   @Test(arguments: [(20, 4), (40, 12), (80, 24), (120, 36), (220, 60)])
   func `the chosen run is named at every size`(columns: Int, rows: Int) {
     var screen = Self.screen()

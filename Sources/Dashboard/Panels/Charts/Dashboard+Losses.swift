@@ -135,9 +135,8 @@ extension Dashboard {
       bounds = (bounds.low - missing, bounds.high + missing)
     }
     let down = glyphs.points.down
-    var y = Scale(from: bounds.low, to: bounds.high, isLogarithmic: isLogarithmic)
-    var ticks = y.ticks(atMost: max(3, (rows + 2) / 3))
-    if !y.isLogarithmic { (y, ticks) = Scale.even(from: bounds.low, to: bounds.high, rows: rows, points: down) }
+    let (y, ticks) = Scale(from: bounds.low, to: bounds.high, isLogarithmic: isLogarithmic)
+      .evened(rows: rows, points: down)
     guard let (left, columns) = canvas.drawScale(y, ticks: ticks, rows: rows, points: down, in: area) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     let lines =
