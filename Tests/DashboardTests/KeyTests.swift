@@ -155,8 +155,6 @@ struct KeyTests {
 
   @Test func `focus goes round, fills the screen and comes back`() {
     var dashboard = run.dashboard(at: 300)
-    #expect(dashboard.press(.enter) == nil)
-    #expect(!dashboard.isFullScreen)
     _ = dashboard.press(.tab)
     #expect(dashboard.focus == .losses)
     _ = dashboard.press(.backTab)
@@ -168,6 +166,24 @@ struct KeyTests {
     #expect(dashboard.focus == .recipe)
     _ = dashboard.press(.escape)
     #expect(dashboard.focus == nil)
+  }
+
+  @Test func `without focus, the losses fill the screen, or the largest panel of a layout without them`() throws {
+    var dashboard = Dashboard(.live, layouts: try shippedLayouts())
+    for event in run.events(to: 300) { dashboard.receive(event) }
+    for size in [(20, 4), (80, 24), (120, 36)] {
+      dashboard.fit(columns: size.0, rows: size.1)
+      #expect(dashboard.press(.enter) == nil && dashboard.message.isEmpty)
+      #expect(dashboard.isFullScreen && dashboard.focus == .losses)
+      for _ in 0..<2 { _ = dashboard.press(.escape) }
+      #expect(!dashboard.isFullScreen && dashboard.focus == nil)
+    }
+    let words = Layout.Variant(
+      columns: 1, rows: 1, columnTracks: [.share(1)], rowTracks: [.cells(1), .share(1), .share(3)],
+      areas: [[.status], [.events], [.text]])
+    dashboard.show(Layout(name: "words", key: 9, variants: [words]))
+    _ = dashboard.press(.enter)
+    #expect(dashboard.isFullScreen && dashboard.focus == .text)
   }
 
   @Test func `events scroll back to the first and forward to the last`() {

@@ -73,7 +73,6 @@ extension Dashboard {
       let room = size.columns - 6 - (countHint.isEmpty ? 0 : countHint.width + 2)
       guard words.width > room else { return words }
       return "no layout \(key): there are " + known.map { "\($0.key)" }.joined(separator: ", ")
-    case .open: return focus == nil ? "press tab first, to focus a panel" : nil
     case .closer: return zoomRefusal(isCloser: true)
     case .wider: return zoomRefusal(isCloser: false)
     case .tensors:
@@ -157,7 +156,9 @@ extension Dashboard {
     case .unsmoothed: history.smooth(0)
     case .focusNext: moveFocus(1)
     case .focusPrevious: moveFocus(-1)
-    case .open: isFullScreen = true
+    case .open:
+      focus = focus ?? mainPanel
+      isFullScreen = true
     case .back:
       if isFullScreen {
         isFullScreen = false
@@ -277,6 +278,14 @@ extension Dashboard {
       return
     }
     self.focus = panels[(index + direction + panels.count) % panels.count]
+  }
+
+  /// The panel that is opened if none has the focus: the losses, or the largest one on a screen without them.
+  private var mainPanel: Panel {
+    let shown = places(columns: size.columns, rows: size.rows).filter { !$0.panel.isBar && !$0.rectangle.isEmpty }
+    if shown.contains(where: { $0.panel == .losses }) { return .losses }
+    func cells(_ area: Rectangle) -> Int { area.columns * area.rows }
+    return shown.max { cells($0.rectangle) < cells($1.rectangle) }?.panel ?? .losses
   }
 
   /// Scrolls the focused panel, or the events if no panel has the focus.

@@ -111,7 +111,7 @@ package enum KeyTable {
       "focus the next panel (with shift: the previous)"),
     KeyLine(
       .screen, [(.enter, .open), (.escape, .back)], shown: "enter esc", label: "full screen",
-      "show the focused panel full screen; leave full screen"),
+      "show the focused panel, or the losses, full screen; leave full screen"),
     KeyLine(
       .screen, [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
       "scroll the focused panel (also k, j)"),
