@@ -20,17 +20,37 @@ struct SetupTests {
     dashboard.prepare(work, done: 0, total: total, at: 100)
     dashboard.prepare(work, done: total / 4, total: total, at: 102)
     let text = dashboard.draw(size: (120, 36), now: 102).text
-    for word in [name + "  ━━━━━", "25 %", rate, "6 s left"] { #expect(text.contains(word), "\(word):\n\(text)") }
+    for word in [name + "  ━━━", "25 %", rate, "6.0 s left"] { #expect(text.contains(word), "\(word):\n\(text)") }
     // The next part begins anew, and one that is done has none.
     dashboard.prepare(.weights, done: total, total: total, at: 103)
-    #expect(!dashboard.draw(size: (120, 36), now: 103).text.contains("━━━━━"))
+    #expect(!dashboard.draw(size: (120, 36), now: 103).text.contains("━━━"))
+  }
+
+  @Test(arguments: [(80, 24), (120, 36), (220, 60)])
+  func `the text of setting up stays at its place when a bar comes, or a long line`(columns: Int, rows: Int) throws {
+    var dashboard = run.dashboard(at: 0)
+    func place(of text: String) throws -> Int {
+      let lines = dashboard.draw(size: (columns, rows), now: run.now(0)).text.split(separator: "\n")
+      let line = try #require(lines.first { $0.contains(text) }, "\(text)")
+      return line.distance(from: line.startIndex, to: try #require(line.firstRange(of: text)).lowerBound)
+    }
+    let first = try place(of: "6.8 M parameters")
+    dashboard.prepare(.tokens, done: 0, total: 40_000_000, at: 100)
+    for second in 1...9 {
+      dashboard.prepare(.tokens, done: second * second * 400_000, total: 40_000_000, at: 100 + Double(second))
+      let (text, bar) = (try place(of: "6.8 M parameters"), try place(of: "tokens  ━"))
+      #expect(text == first && bar == first, "after \(second) s")
+    }
+    dashboard.prepare("reading " + String(repeating: "a very long path/", count: 8), at: 110)
+    let last = try place(of: "6.8 M parameters")
+    #expect(last == first)
   }
 
   @Test func `lines say the same, at most one a second`() {
     var work = WorkProgress(of: .setup(.tokens))
     #expect(work.line(.tokenizer, done: 100, total: 1000, now: 10) == nil)
     let line = work.line(.tokenizer, done: 400, total: 1000, now: 13)
-    #expect(line == "          tokenizer of 400 of 1 000   40 %   100 pieces/s   6 s left")
+    #expect(line == "          tokenizer of 400 of 1 000   40 %   100 pieces/s   6.0 s left")
     #expect(work.line(.tokenizer, done: 500, total: 1000, now: 13.5) == nil)
     #expect(work.line(.tokens, done: 1_000_000, total: 4_000_000, now: 15) != nil)
     #expect(work.line(.tokens, done: 4_000_000, total: 4_000_000, now: 19) == nil)

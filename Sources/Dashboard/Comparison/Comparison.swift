@@ -290,7 +290,7 @@ extension CompareAxis {
     switch self {
     case .step: Figure.grouped(Int(place.rounded()))
     case .tokens: Figure.short(place)
-    case .time: place < 9.95 ? Figure.fixed(max(place, 0), 1) + " s" : Figure.duration(place)
+    case .time: Figure.duration(place)
     case .loss: metric.figure(place)
     }
   }

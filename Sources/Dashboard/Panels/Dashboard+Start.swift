@@ -3,6 +3,9 @@ import Run
 import TerminalUI
 
 extension Dashboard {
+  /// The cells of the text, unless the facts about the run need more.
+  private static let startWidth = 64
+
   func drawStart(in inside: Rectangle, on canvas: inout Canvas) {
     var lines: [[Span]] = []
     if let beginning {
@@ -22,9 +25,9 @@ extension Dashboard {
     } else {
       lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
     }
-    if phase == .starting, setup.isUnderWay {
-      lines += [[], setup.barLine(columns: inside.columns)]
-    }
+    // The text stays at its place when a bar or a long line comes.
+    let width = min(max(Self.startWidth, lines.map(\.width).max() ?? 0), inside.columns)
+    if phase == .starting, setup.isUnderWay { lines += [[], setup.barLine(columns: width)] }
     lines.append([])
     let room = max(inside.rows - lines.count - 1, 1)
     for entry in log.suffix(room) { lines.append([Span("· " + entry.text, entry.style)]) }
@@ -34,8 +37,7 @@ extension Dashboard {
     case .training, .paused: lines.append([Span("no step is stored yet", .faint)])
     }
     if lines.count > inside.rows { lines = Array(lines.filter { !$0.isEmpty }.suffix(inside.rows)) }
-    let width = lines.map(\.width).max() ?? 0
-    let indent = max((inside.columns - width) / 2, 0)
+    let indent = (inside.columns - width) / 2
     let top = (inside.rows - lines.count) / 2
     for (index, line) in lines.enumerated() { canvas.write(line, line: top + index, of: inside, indent: indent) }
   }

@@ -117,10 +117,14 @@ package struct WorkProgress: Sendable, Equatable {
     ]
   }
 
+  /// The cells of most words beside a bar.
+  private static let usualWords = 34
+
   /// Its name, a bar of at most 40 cells, and the same words, in a line of so many cells if a bar of ten has room in it.
   package func barLine(columns: Int) -> [Span] {
     let words = "  " + self.words
-    let cells = min(40, max(columns - unit.name.width - 2 - words.width, 10))
+    // The bar keeps its length while the words get a cell longer or shorter.
+    let cells = min(40, max(columns - unit.name.width - 2 - max(words.width, Self.usualWords), 10))
     return [Span(unit.name + "  ", .faint)] + bar(cells) + [Span(words)]
   }
 

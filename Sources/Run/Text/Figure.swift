@@ -104,10 +104,11 @@ package enum Figure {
 
   package static func quality(_ value: Float) -> String { quality(Double(value)) }
 
-  /// Seconds as `9 s`, `2 m 06 s`, `3 h 05 m`, `2 d 04 h`.
+  /// Seconds as `0.4 s`, `9.2 s`, `26 s`, `2 m 06 s`, `3 h 05 m`, `2 d 04 h`.
   package static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e11 else { return seconds.isNaN ? "nan" : "inf" }
-    let whole = Int(max(seconds, 0).rounded())
+    guard seconds >= 9.95 else { return fixed(max(seconds, 0), 1) + " s" }
+    let whole = Int(seconds.rounded())
     func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
     switch whole {
     case ..<60: return "\(whole) s"

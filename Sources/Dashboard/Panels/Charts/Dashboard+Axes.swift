@@ -52,17 +52,17 @@ extension Dashboard {
     }
   }
 
-  /// A duration without parts that are zero: `5 m`, not `5 m 00 s`.
+  /// A duration without parts that are zero: `5 s`, not `5.0 s`, and `5 m`, not `5 m 00 s`.
   static func timeLabel(_ seconds: Double) -> String {
     let text = Figure.duration(seconds)
     for zero in [" 00 s", " 00 m", " 00 h"] where text.hasSuffix(zero) { return String(text.dropLast(zero.count)) }
-    return text
+    return text.replacing(".0 s", with: " s")
   }
 
   /// Ticks at round numbers of seconds, minutes, hours or days.
   static func timeTicks(to scale: Scale, atMost count: Int) -> [Double] {
     let steps: [Double] = [
-      1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
+      0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
     ]
     let span = scale.upper - scale.lower
     let step = steps.first { span / $0 < Double(count) } ?? Scale.step(for: span / 86400, parts: count) * 86400
