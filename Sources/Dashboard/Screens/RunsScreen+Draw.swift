@@ -16,7 +16,7 @@ extension RunsScreen {
     let hasBars = bounds.rows >= 3
     let (header, rest) = bounds.splitTop(hasBars ? 1 : 0)
     let (body, footer) = rest.splitTop(rest.rows - (hasBars ? 1 : 0))
-    let hasBox = body.rows >= 6 && bounds.columns >= 30
+    let hasBox = body.rows >= 6 && bounds.columns >= Self.narrow
     var list = body
     var lower = none
     if body.rows >= 18 {
@@ -121,6 +121,9 @@ extension RunsScreen {
     },
   ]
 
+  /// A list with fewer columns has neither a box nor titles.
+  private static let narrow = 30
+
   /// The title of the column of tags, which only a list with tags has.
   private static let tagTitle = "tags"
 
@@ -150,6 +153,16 @@ extension RunsScreen {
     let shown = self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows)
     let hasTags = shown.contains { rows[$0]?.tags.isEmpty == false }
     var columns = Self.columns.filter { hasTags || $0.title != Self.tagTitle }
+    // On a narrow screen, which has no titles, a number that is no wider than its cells may have room beside the names.
+    if inside.columns < Self.narrow {
+      columns = columns.compactMap { column in
+        let widest = shown.compactMap { rows[$0].map { column.cell($0, now).width } }.max() ?? 0
+        guard column.isRight, widest > 0 else { return nil }
+        var column = column
+        column.width = min(column.width, widest)
+        return column
+      }
+    }
     func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
     let widest = max(shown.map { label($0).width }.max() ?? 0, 8)
     let names = min(widest, 36)

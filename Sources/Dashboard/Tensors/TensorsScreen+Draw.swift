@@ -90,12 +90,14 @@ extension TensorsScreen {
     // From the right, columns that have no room are left out: a name needs some.
     let titles = ["shape", "norm", "std", "Δ/norm", "cos"]
     let widths = [12, 8, 8, 8, 8]
-    var shown = tree.against == nil ? 3 : 5
-    func width(_ count: Int) -> Int { widths[..<count].reduce(0, +) }
-    while shown > 0, inside.columns - width(shown) < 15 { shown -= 1 }
+    var shown = Array(titles.indices.prefix(tree.against == nil ? 3 : 5))
+    func width(_ columns: [Int]) -> Int { columns.reduce(0) { $0 + widths[$1] } }
+    while !shown.isEmpty, inside.columns - width(shown) < 15 { shown.removeLast() }
+    // The norm, where there is room for one number alone.
+    if shown.count < 2, inside.columns >= 20 { shown = [1] }
     let names = inside.columns - width(shown)
     if hasHeader {
-      let header = (0..<shown).reduce("  tensor".padded(to: names)) { $0 + titles[$1].padded(to: widths[$1], .right) }
+      let header = shown.reduce("  tensor".padded(to: names)) { $0 + titles[$1].padded(to: widths[$1], .right) }
       canvas.write(header, style: .faint, line: 0, of: inside)
     }
     let first = firstRow(in: rows)
@@ -110,10 +112,10 @@ extension TensorsScreen {
       let style: Style = isChosen ? .accent : line.isGroup ? .bold : .plain
       var spans = [Span(isChosen ? "▸ " : "  ", .accent), Span(name, style)]
       let cells = cells(of: line, in: tree)
-      for (index, cell) in cells.prefix(shown).enumerated() {
-        let isStrong = index == 3 && (line.rows.count == 1)
-        spans.append(
-          Span(cell.padded(to: widths[index], .right), index == 0 ? .faint : isStrong ? Style(.second) : .plain))
+      for index in shown {
+        let isStrong = index == 3 && line.rows.count == 1
+        let style: Style = index == 0 ? .faint : isStrong ? Style(.second) : .plain
+        spans.append(Span(cells[index].padded(to: widths[index], .right), style))
       }
       canvas.write(spans, line: (hasHeader ? 1 : 0) + offset, of: inside)
     }

@@ -101,6 +101,21 @@ struct RunsScreenTests {
     #expect(screen.draw(size: (columns, rows), now: Self.now).text.contains("▸ ✗ gone"))
   }
 
+  @Test func `a narrow list has the best loss beside names that leave it room`() {
+    var screen = Self.screen()
+    func text() -> String { screen.draw(size: (20, 4), now: Self.now).text }
+    #expect(text().contains("▸ ● kjv-top   3.021"), "\(text())")
+    // Without an evaluation, it is the loss.
+    var row = Self.row("kjv-top", 0)
+    row.best = nil
+    screen.know([row])
+    screen.list(["kjv-top"], of: 1, training: 1, unread: 0, sortedBy: "changed", isReversed: true)
+    #expect(text().contains("▸ ● kjv-top   3.412"), "\(text())")
+    screen.know([Self.row("a-name-for-all-of-it", 0)])
+    screen.list(["a-name-for-all-of-it"], of: 1, training: 1, unread: 0, sortedBy: "changed", isReversed: true)
+    #expect(text().contains("a-name-for-all") && !text().contains("3.021"), "\(text())")
+  }
+
   @Test func `states differ in sign, and what is wrong is said`() {
     let text = Self.screen().draw(size: (120, 36), now: Self.now).text
     for word in [

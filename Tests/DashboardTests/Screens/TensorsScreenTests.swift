@@ -66,6 +66,12 @@ struct TensorsScreenTests {
     if text == "120x36" { try expectPicture("tensors-120x36", canvas) }
   }
 
+  @Test(arguments: [20, 24, 30]) func `a narrow tree has the norms beside the names`(columns: Int) {
+    let norm = TensorsScreen.figure(TensorSummary(tensors[0], in: numbers(300)).norm)
+    let text = screen().draw(size: (columns, 4)).text
+    #expect(text.contains(" \(norm)"), "\(norm):\n\(text)")
+  }
+
   @Test func `a narrow header says what its numbers are`() {
     let header = screen().draw(size: (60, 16)).text.split(separator: "\n").first ?? ""
     #expect(header.contains("step 300 against 200") && header.contains("tensors"), "\(header)")
