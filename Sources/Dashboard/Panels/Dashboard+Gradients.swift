@@ -16,28 +16,9 @@ extension Dashboard {
   private func drawNorms(_ norms: Series, in inside: Rectangle, on canvas: inout Canvas) {
     let (chart, below) = inside.splitTop(inside.rows - (inside.rows >= 4 ? 1 : 0))
     canvas.write(gradientLine(columns: below.columns), line: 0, of: below)
-    let axisRows = chart.rows >= 6 ? 2 : chart.rows >= 4 ? 1 : 0
-    let rows = chart.rows - axisRows
-    guard rows > 0, norms.summary.count > 0 else {
-      return drawNothing("no finite norm yet", in: chart, on: &canvas)
-    }
-    let y = gradientScale(norms)
-    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
-    let x = visibleX
-    var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
-    if let clip, clip <= y.upper, clip >= y.lower {
-      let level = plot.height - 1 - y.point(of: clip, among: plot.height)
-      let pen = Pen(style: Style(.warning), dash: Pen.Dash(on: 3, off: 3), symbol: "-")
-      plot.line(from: (0, level), to: (plot.width - 1, level), pen)
-    }
+    guard norms.summary.count > 0 else { return drawNothing("no finite norm yet", in: chart, on: &canvas) }
     let pen = Pen(style: Style(.fourth), symbol: "*")
-    Self.drawBand(norms, history.places.ranges(axis, x, plot.width, covering: true), y, pen.style.behind, &plot)
-    Self.drawLine(norms, history.places.ranges(axis, x, plot.width), y, pen, &plot)
-    plot.draw(on: &canvas, column: left, row: chart.row)
-    canvas.note(.chart(x), in: Rectangle(column: left, row: chart.row, columns: columns, rows: rows))
-    guard axisRows > 0 else { return }
-    let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)
-    drawAxis(x, left: left, columns: columns, in: area, on: &canvas)
+    drawSteps(norms, gradientScale(norms), pen, level: clip, in: chart, on: &canvas)
   }
 
   /// The clipping norm; nil without clipping.

@@ -31,8 +31,27 @@ extension Dashboard {
     let second = tracks.count + 2
     let isDouble = !further.isEmpty && inside.rows >= second + tracks.count + 1
     drawTable(columns, names: name, of: tracks, in: rectangle, inside, on: &canvas)
-    guard isDouble else { return }
-    drawTable(further, names: name, of: tracks, in: rectangle, inside.splitTop(second).1, on: &canvas)
+    if isDouble {
+      drawTable(further, names: name, of: tracks, in: rectangle, inside.splitTop(second).1, on: &canvas)
+    }
+    let rows = (isDouble ? second : 0) + tracks.count + 2
+    if isFullScreen, inside.rows - rows >= Self.leastAccuracyChart {
+      drawAccuracies(in: inside.splitTop(rows).1, on: &canvas)
+    }
+  }
+
+  /// The least number of rows for a chart below the table, with a title and a legend.
+  private static let leastAccuracyChart = 8
+
+  /// Draws the accuracies of the heads over the run, below a title.
+  private func drawAccuracies(in area: Rectangle, on canvas: inout Canvas) {
+    let lines = history.evaluations.heads.compactMap { head in
+      evaluationLine(head.name, head.look.sign, pen(head), .accuracy(head))
+    }
+    guard !lines.isEmpty else { return }
+    let (title, chart) = area.splitTop(1)
+    canvas.write("accuracy on the held-out part", style: .faint, line: 0, of: title)
+    drawEvaluations(lines, beginsAtZero: true, figure: Figure.quality, in: chart, on: &canvas)
   }
 
   /// Draws columns of the table below their titles, beside the names of the heads.

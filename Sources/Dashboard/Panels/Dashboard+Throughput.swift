@@ -27,9 +27,14 @@ extension Dashboard {
     for (index, line) in lines.enumerated() { canvas.write(line, line: index, of: inside) }
 
     var row = lines.count
-    // The bars of the phases are worth more than the sparkline, where only one of the two has room.
     let room = inside.rows - row
-    if room > 0, !(Self.fewestBars...History.phaseNames.count).contains(room) {
+    let bars = History.phaseNames.count + 1
+    // The bars of the phases are worth more than the sparkline, where only one of the two has room.
+    if isFullScreen, room >= bars + Self.leastSpeedChart, let scale = speedScale {
+      let chart = inside.splitTop(inside.rows - bars).0.splitTop(row).1
+      drawSteps(history.tokensPerSecond, scale, Pen(style: Style(.first), symbol: "*"), in: chart, on: &canvas)
+      row += chart.rows
+    } else if room > 0, !(Self.fewestBars...History.phaseNames.count).contains(room) {
       let range = history.recent(inside.columns)
       let values = range.map { Double(history.tokensPerSecond.values[$0]) }
       let finite = values.filter(\.isFinite)
@@ -42,6 +47,17 @@ extension Dashboard {
       row += 1
     }
     drawPhases(speed, from: row, in: inside, on: &canvas)
+  }
+
+  /// The least number of rows for a chart of the speed over the run.
+  private static let leastSpeedChart = 8
+
+  /// The speeds of all steps, without a few that were much faster; nil without a finite one. Noise stays small.
+  private var speedScale: Scale? {
+    let speeds = history.tokensPerSecond.summary
+    guard speeds.count > 0, let mean = speeds.mean else { return nil }
+    let highest = min(Double(speeds.maximum), 2 * mean)
+    return Scale(from: min(Double(speeds.minimum), highest * 0.8), to: highest)
   }
 
   /// The least number of rows for bars; a lower panel has words.

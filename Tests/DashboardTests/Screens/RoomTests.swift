@@ -47,6 +47,25 @@ struct RoomTests {
     #expect(line == ["fwd 156 heads 197 bwd 106 other 61"])
   }
 
+  @Test(arguments: [("throughput", "tok/s"), ("heads", "accuracy on the held-out part")])
+  func `full screen, a panel of numbers has a chart of its numbers over the run, too`(
+    name: String, words: String
+  ) throws {
+    var dashboard = run.dashboard(at: 1284)
+    dashboard.focus = try #require(Panel(rawValue: name))
+    dashboard.isFullScreen = true
+    let lines = try panel(name, in: dashboard.draw(size: (120, 36), now: run.now(1284)))
+    let axis = try #require(lines.firstIndex { $0.contains("┴──") }, "\(lines.joined(separator: "\n"))")
+    let top = try #require(lines.firstIndex { $0.contains(" ┤") })
+    #expect(axis - top >= 10 && lines[axis + 1].contains("1 000"), "\(lines.joined(separator: "\n"))")
+    #expect(lines.contains { $0.contains(words) })
+    // Nothing else loses its room.
+    for word in name == "heads" ? ["grad at h", "2.24e-2"] : ["backward", "other", "mean of 10 s"] {
+      #expect(lines.contains { $0.contains(word) }, "\(word):\n\(lines.joined(separator: "\n"))")
+    }
+    for size in [(20, 4), (40, 12), (60, 18), (220, 60)] { dashboard.draw(size: size, now: 0).expectSound() }
+  }
+
   // MARK: Order
 
   @Test func `order is a table at 120 by 30, and its short form says what counts as a hit`() throws {
