@@ -132,6 +132,29 @@ extension KeyTests {
     #expect(dashboard.press(.enter) == .rate(.times(0.5)))
   }
 
+  @Test func `a rate that is raised and lowered by the same key is that of the schedule again`() throws {
+    var dashboard = run.dashboard(at: 300)
+    var rate = try #require(dashboard.currentRate)
+    for (key, words) in [("]", "cosine · ×1.1 "), ("[", "─ cosine ─")] {
+      guard case .rate(let change)? = dashboard.press(.character(Character(key))) else {
+        Issue.record("\(key) asks for no rate")
+        return
+      }
+      let new = change.applied(to: rate)
+      dashboard.receive(
+        .occurred(
+          Occurrence(.rate, step: 300, time: 1, key: "rate", old: rate, new: new, actor: .key, text: "rate")))
+      #expect((dashboard.rateFactor == 1) == (key == "["))
+      let text = dashboard.draw(size: (120, 36), now: 0).text
+      #expect(text.contains(words), "\(text)")
+      rate = new
+    }
+    var report = run.step(301)
+    report.rate = try #require(dashboard.plannedRate(at: 300))
+    dashboard.receive(.stepped(report))
+    #expect(dashboard.rateFactor == 1)
+  }
+
   static var warmup: Int { MadeUpRun().recipe.schedule.warmup }
 
   @Test func `a rate that is being typed is a ghost of the schedule`() {

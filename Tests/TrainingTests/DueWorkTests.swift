@@ -51,6 +51,15 @@ extension TrainerTests {
     #expect(try Tiny.train(recipe).log.evaluations.allSatisfy { $0.order == nil })
   }
 
+  @Test func `that there is no held-out text is said once, however many evaluations are due`() throws {
+    var recipe = Tiny.recipe
+    recipe.data.heldOut = 0
+    recipe.evaluate.every = 3
+    let log = try Tiny.train(recipe).log
+    #expect(log.evaluations.isEmpty)
+    #expect(log.occurrences.filter { $0.text.contains("data.heldOut is 0") }.map(\.step) == [3])
+  }
+
   @Test func `evaluations look at no more held-out tokens than asked for`() throws {
     var recipe = Tiny.recipe
     let all = try Tiny.train(recipe)

@@ -45,6 +45,21 @@ struct SettingTests {
     }
   }
 
+  @Test func `a rate that is set while the schedule warms up says where the warm-up goes on to`() throws {
+    var recipe = Tiny.recipe
+    (recipe.schedule.kind, recipe.schedule.warmup) = (.cosine, 5)
+    func changed(after step: Int) throws -> (text: String, steps: [StepReport]) {
+      let log = try Tiny.train(recipe, after: [step: typed("rate 1e-3")]).log
+      return (try #require(log.occurrences.first { $0.kind == .rate }).text, log.steps)
+    }
+    let (text, steps) = try changed(after: 2)
+    let peak = try #require(steps.first { $0.step == 6 }).rate
+    #expect(text.contains("the warm-up goes on to \(Figure.rate(peak)) at step 6"), "\(text)")
+    #expect(text.contains("“rate hold 1.0e-3” would hold the rate"), "\(text)")
+    let later = try changed(after: 7).text
+    #expect(!later.contains("warm-up"), "\(later)")
+  }
+
   @Test func `steps makes a run longer or shorter, and what is due changes`() throws {
     let longer = try Tiny.train(
       Tiny.recipe, after: [3: typed("steps +3", "evaluate every 5", "save every 0", "sample every 0")])

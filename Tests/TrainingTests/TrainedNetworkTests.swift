@@ -20,6 +20,15 @@ import Training
     #expect(again.order != nil && again.order == measured.order && again.paths.isEmpty)
   }
 
+  @Test func `the ranking of a network whose weights are not numbers has no quality`() throws {
+    var checkpoint = try Tiny.train(Tiny.recipe).checkpoint
+    checkpoint.weights = Array(repeating: .nan, count: checkpoint.weights.count)
+    let measured = try TrainedNetwork(checkpoint, threads: 1).measure(on: Tiny.corpus(Tiny.recipe).heldOut)
+    let order = try #require(measured.order)
+    #expect(order.parts.allSatisfy { $0.value.isNaN })
+    #expect(measured.losses.allSatisfy { !$0.loss.isFinite })
+  }
+
   @Test func `what it writes depends on the seed, and at temperature 0 on nothing`() throws {
     let reader = try TrainedNetwork(Tiny.train(Tiny.recipe).checkpoint, threads: 2)
     func text(_ temperature: Double, _ seed: UInt64) throws -> [Int32] {

@@ -50,7 +50,7 @@ extension Dashboard {
     }
     guard !lines.isEmpty else { return }
     let (title, chart) = area.splitTop(1)
-    canvas.write("accuracy on the held-out part", style: .faint, line: 0, of: title)
+    canvas.write("accuracy at each evaluation", style: .faint, line: 0, of: title)
     drawEvaluations(lines, beginsAtZero: true, figure: Figure.quality, in: chart, on: &canvas)
   }
 

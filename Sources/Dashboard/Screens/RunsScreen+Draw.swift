@@ -158,9 +158,9 @@ extension RunsScreen {
       columns = columns.compactMap { column in
         let widest = shown.compactMap { rows[$0].map { column.cell($0, now).width } }.max() ?? 0
         guard column.isRight, widest > 0 else { return nil }
-        var column = column
-        column.width = min(column.width, widest)
-        return column
+        var narrowed = column
+        narrowed.width = min(column.width, widest)
+        return narrowed
       }
     }
     func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }

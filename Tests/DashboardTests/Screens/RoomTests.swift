@@ -47,7 +47,7 @@ struct RoomTests {
     #expect(line == ["fwd 156 heads 197 bwd 106 other 61"])
   }
 
-  @Test(arguments: [("throughput", "tok/s"), ("heads", "accuracy on the held-out part")])
+  @Test(arguments: [("throughput", "tok/s"), ("heads", "accuracy at each evaluation")])
   func `full screen, a panel of numbers has a chart of its numbers over the run, too`(
     name: String, words: String
   ) throws {
