@@ -99,6 +99,21 @@ struct FittingTests {
     #expect(dashboard.log.count { !$0.hasStep } == 1)
   }
 
+  @Test func `a run of less than a second has a time, in the status bar and on the axis`() {
+    var dashboard = Dashboard(.stored)
+    dashboard.receive(run.began)
+    for number in 1...760 {
+      var report = run.step(number)
+      report.active = Double(number) * 5e-4
+      dashboard.receive(.stepped(report))
+    }
+    let line = dashboard.draw(size: (120, 36), now: run.now(760)).text.split(separator: "\n").first ?? ""
+    #expect(line.contains("trained 0.4 s"), "\(line)")
+    let ticks = Dashboard.timeTicks(to: Scale(from: 0, to: 0.38), atMost: 6)
+    #expect(ticks.map(Dashboard.timeLabel) == ["0 s", "0.1 s", "0.2 s", "0.3 s"])
+    #expect([5, 300, 330].map(Dashboard.timeLabel) == ["5 s", "5 m", "5 m 30 s"])
+  }
+
   @Test func `what has begun is seen in a short bar`() {
     var work = WorkProgress(of: .windows)
     work.take(done: 0, total: 2000, now: 0)
