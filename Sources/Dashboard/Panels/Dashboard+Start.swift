@@ -25,7 +25,7 @@ extension Dashboard {
     } else {
       lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
     }
-    // The text stays at its place when a bar or a long line comes.
+    // The text stays at its place when a bar comes, or a line that has room there.
     let width = min(max(Self.startWidth, lines.map(\.width).max() ?? 0), inside.columns)
     if phase == .starting, setup.isUnderWay { lines += [[], setup.barLine(columns: width)] }
     lines.append([])
@@ -37,7 +37,8 @@ extension Dashboard {
     case .training, .paused: lines.append([Span("no step is stored yet", .faint)])
     }
     if lines.count > inside.rows { lines = Array(lines.filter { !$0.isEmpty }.suffix(inside.rows)) }
-    let indent = (inside.columns - width) / 2
+    let longest = lines.map(\.width).max() ?? 0
+    let indent = max(min((inside.columns - width) / 2, inside.columns - longest), 0)
     let top = (inside.rows - lines.count) / 2
     for (index, line) in lines.enumerated() { canvas.write(line, line: top + index, of: inside, indent: indent) }
   }

@@ -52,7 +52,7 @@ struct RoomTests {
     name: String, words: String
   ) throws {
     var dashboard = run.dashboard(at: 1284)
-    dashboard.focus = try #require(Panel(rawValue: name))
+    dashboard.focus = Panel(rawValue: name)
     dashboard.isFullScreen = true
     let lines = try panel(name, in: dashboard.draw(size: (120, 36), now: run.now(1284)))
     let axis = try #require(lines.firstIndex { $0.contains("┴──") }, "\(lines.joined(separator: "\n"))")
