@@ -4,7 +4,8 @@ nn.EmbeddingBag, as one would write them there.
     memory.py [--rounds N] [--threads N] [--precision fp32|bf16] [--compile] [--keys N]
 
 Prints a JSON object: tokens/s of whole training steps (forward, loss, backward, clip, AdamW), their spread, and the peak memory
-of this process in bytes. AdamW of PyTorch takes dense gradients alone, so that the tables' gradients are dense.
+of this process in bytes. AdamW of PyTorch takes dense gradients alone, so that the tables' gradients are dense. With --keys 0 the
+network has no memory layers: what a step takes less is the time of these.
 """
 
 import argparse
@@ -74,7 +75,7 @@ class Network(nn.Module):
     def __init__(self, keys):
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, WIDTH)
-        self.blocks = nn.ModuleList(Block(WIDTH, HEADS, INNER, Memory(keys)) for _ in range(BLOCKS))
+        self.blocks = nn.ModuleList(Block(WIDTH, HEADS, INNER, Memory(keys) if keys else None) for _ in range(BLOCKS))
         self.norm = nn.RMSNorm(WIDTH, eps=1e-6)
         self.unembedding = nn.Linear(WIDTH, VOCABULARY, bias=False)
         cos, sin = angles(WIDTH // HEADS, CONTEXT)
@@ -103,7 +104,7 @@ def main():
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     run = torch.compile(network) if options.compile else network
     text = torch.randint(VOCABULARY, (ROWS, CONTEXT + 1))
-    memories = [block.beside for block in network.blocks]
+    memories = [block.beside for block in network.blocks if block.beside]
 
     def step():
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bf16"):

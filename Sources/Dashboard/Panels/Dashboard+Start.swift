@@ -25,20 +25,22 @@ extension Dashboard {
     } else {
       lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
     }
-    // The text stays at its place when a bar comes, or a line that has room there.
+    // The text stays at its place when a bar or a long line comes.
     let width = min(max(Self.startWidth, lines.map(\.width).max() ?? 0), inside.columns)
+    let indent = (inside.columns - width) / 2
     if phase == .starting, setup.isUnderWay { lines += [[], setup.barLine(columns: width)] }
     lines.append([])
     let room = max(inside.rows - lines.count - 1, 1)
-    for entry in log.suffix(room) { lines.append([Span("· " + entry.text, entry.style)]) }
+    let entries = log.suffix(room).map { ($0.text.wrapped(to: inside.columns - indent - 2, most: 3), $0.style) }
+    for (text, style) in entries {
+      for (index, line) in text.enumerated() { lines.append([Span((index == 0 ? "· " : "  ") + line, style)]) }
+    }
     switch phase {
     case .starting: lines.append([Span("the chart begins with the first step …", .faint)])
     case .ended: lines.append([Span("the run ended before its first step", .faint)])
     case .training, .paused: lines.append([Span("no step is stored yet", .faint)])
     }
     if lines.count > inside.rows { lines = Array(lines.filter { !$0.isEmpty }.suffix(inside.rows)) }
-    let longest = lines.map(\.width).max() ?? 0
-    let indent = max(min((inside.columns - width) / 2, inside.columns - longest), 0)
     let top = (inside.rows - lines.count) / 2
     for (index, line) in lines.enumerated() { canvas.write(line, line: top + index, of: inside, indent: indent) }
   }

@@ -119,7 +119,8 @@ extension Dashboard {
     }
     if phase == .starting, let start = settingUpSince, now - start >= 2 {
       // Setting-up may take minutes, so the time shows that work goes on.
-      let time = Figure.duration(now - start)
+      let elapsed = (now - start).rounded(.down)
+      let time = elapsed < 60 ? Figure.age(elapsed) : Figure.duration(elapsed)
       pieces.append(Piece(long: [Span(time)], short: [Span(time)], rank: 1))
     }
     return pieces
