@@ -5,7 +5,7 @@ nn.EmbeddingBag, as one would write them there.
 
 Prints a JSON object: tokens/s of whole training steps (forward, loss, backward, clip, AdamW), their spread, and the peak memory
 of this process in bytes. AdamW of PyTorch takes dense gradients alone, so that the tables' gradients are dense. With --keys 0 the
-network has no memory layers: what a step takes less is the time of these.
+network has no memory layers: the difference between the two step times is the time of these layers.
 """
 
 import argparse
