@@ -243,13 +243,14 @@ extension Trainer {
   private static let sampledRows = 4096
 
   /// Root mean square of each tensor's weights.
-  /// - Parameter isWhole: whether all rows of tables count, or at most `sampledRows` of each, at equal distances: rows of
+  /// - Parameter isWhole: true for all rows of tables; false for at most `sampledRows` of each, at equal distances: rows of
   ///   lazily updated tables lack updates, and to bring all of them up to date takes longer than a step.
   private func tensorSizes(ofAllRows isWhole: Bool = false) -> [Float] {
     let weights = model.parameters.weights
     let tensors = model.parameters.layout.tensors
     let rows = tensors.first { $0.description.role == .memoryTable }?.shape[0] ?? 0
-    let step = isWhole ? 1 : max(1, (rows + Self.sampledRows - 1) / Self.sampledRows)
+    // Odd, since an even one would look at few columns of keys: the row of keys i, j is n·i + j, and n is mostly a power of 2.
+    let step = isWhole ? 1 : max(1, (rows + Self.sampledRows - 1) / Self.sampledRows) | 1
     model.parameters.bringTablesUpToDate(every: step, threads: model.threads)
     // In pieces, since the table of a memory layer can have more numbers than all other tensors together.
     let most = 1 << 20
