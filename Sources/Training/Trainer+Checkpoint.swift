@@ -47,7 +47,7 @@ extension Trainer {
     model.copy(model.parameters.weights, count: numbers.weights, without: later, into: &copy.weights)
     copy.drawing = recipe.data.drawn.isOn ? drawing?.frozen ?? [] : []
     if let ranked, ranked.isSharded {
-      // Where ranks are lost, `save` sees that.
+      // `beginCheckpoint` sees whether a rank is lost.
       try? order(.moments)
       ranked.collectMoments(of: model, into: &copy)
     } else {

@@ -10,7 +10,7 @@ extension Trainer {
   package struct Outlets {
     let report: (Event) -> Void
     let save: (consuming Checkpoint, [Request]) -> Void
-    /// Hears at once of which step a checkpoint is due, which `save` gets when it is complete, and whom it answers.
+    /// Hears at once that a checkpoint is due: its step, and the requests that it answers. `save` gets it when it is complete.
     let due: ((Int, [Request]) -> Void)?
     let spare: (() -> Checkpoint?)?
     /// Makes a branch ready: of which checkpoint, at which step, for whom, and with which factor of the rate.

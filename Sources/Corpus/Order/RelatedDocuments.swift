@@ -84,8 +84,8 @@ extension Corpus {
       if 2 * alone > kept.count {
         opened.notices.append(
           "data.order related: \(quantity(alone)) of \(quantity(kept.count)) documents have no term in common with another one, "
-            + "and come first, in the order of the text; terms are tokens of at most 5 % of the documents (or 10 of them), of "
-            + "which a larger vocabulary has more")
+            + "and come first, in the order of the text; a term is a token that at most 5 % of the documents "
+            + "have (or 10 of them): a larger vocabulary has more terms")
       }
     }
     let pieces = TokenPieces(of: part, order.map { ranges[Int($0)] })

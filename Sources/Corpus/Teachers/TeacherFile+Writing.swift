@@ -88,7 +88,7 @@ extension TeacherFile {
     isPlaced = true
   }
 
-  /// - Throws: `CorpusError` where the path has something that is not a teacher's file, or an empty file: it would be lost.
+  /// - Throws: `CorpusError` if something else than a teacher's file or an empty file is at the path: it would be lost.
   private static func requireReplaceable(_ path: String) throws(CorpusError) {
     let file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard file >= 0 else {

@@ -200,8 +200,8 @@ package final class TeacherFile: Sendable {
     }
   }
 
-  /// A number in half precision. Those below 6.1·10⁻⁵ are subnormal there but not in a Float, and where a session's threads
-  /// take subnormal operands for zero, the conversion of some machines would make zeros of them.
+  /// The Float of a number in half precision. Numbers below 6.1·10⁻⁵ are subnormal in half precision but not as Floats: on some
+  /// machines, the conversion by threads that take subnormal operands for zero, as those of a session, would make them 0.
   private static func number(half bits: UInt16) -> Float {
     guard bits & 0x7C00 == 0 else { return Float(Float16(bitPattern: bits)) }
     let magnitude = Float(bits & 0x3FF) * 0x1p-24

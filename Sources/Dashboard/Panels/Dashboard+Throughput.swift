@@ -29,7 +29,7 @@ extension Dashboard {
     var row = lines.count
     let room = inside.rows - row
     let bars = History.phaseNames.count + 1
-    // The bars of the phases are worth more than the sparkline, where only one of the two has room.
+    // Full screen, a chart stands in the place of the sparkline. On a low panel, the bars of the phases are worth more than it.
     if isFullScreen, room >= bars + Self.leastSpeedChart, let scale = speedScale {
       let chart = inside.splitTop(inside.rows - bars).0.splitTop(row).1
       drawSteps(history.tokensPerSecond, scale, Pen(style: Style(.first), symbol: "*"), in: chart, on: &canvas)

@@ -153,7 +153,7 @@ extension RunsScreen {
     let shown = self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows)
     let hasTags = shown.contains { rows[$0]?.tags.isEmpty == false }
     var columns = Self.columns.filter { hasTags || $0.title != Self.tagTitle }
-    // On a narrow screen, which has no titles, a number that is no wider than its cells may have room beside the names.
+    // On a narrow screen, which has no titles, only columns of numbers can stand beside the names, as wide as the widest cell.
     if inside.columns < Self.narrow {
       columns = columns.compactMap { column in
         let widest = shown.compactMap { rows[$0].map { column.cell($0, now).width } }.max() ?? 0

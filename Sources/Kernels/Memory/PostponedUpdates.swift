@@ -21,7 +21,7 @@ package struct PostponedUpdates {
   /// A copy of the table that is being made; nil without one.
   private let rowCopy: RowCopy?
 
-  /// - Parameter rowCopy: it has at most `count` updates, and lacks no row that was changed since it was begun.
+  /// - Parameter rowCopy: begun after at most `count` updates; it has every row that was changed since then.
   package init(
     _ shape: MemoryShape, w: UnsafeMutablePointer<Float>, m: UnsafeMutablePointer<Float>,
     v: UnsafeMutablePointer<Float>, applied: UnsafeMutablePointer<Int32>, history: UnsafePointer<AdamWFactors>,
@@ -88,7 +88,7 @@ package struct PostponedUpdates {
   }
 
   /// Makes the updates that a row lacks of the first `last`. Meanwhile no other thread may look at the row.
-  /// - Parameter last: at least as many as a copy has that is being made.
+  /// - Parameter last: at least the number of updates that a copy under way has.
   @inline(__always)
   fileprivate func bringUpToDate(own row: Int, to last: Int) {
     let first = Int(applied[row])
@@ -114,14 +114,15 @@ package struct PostponedUpdates {
     copy.take(row, w + row * width, m + row * width, v + row * width, width: width)
   }
 
-  /// Gives a row that is about to change to the copy that lacks it. The row has all of the copy's updates; any further ones
-  /// changed nothing, since the table was left as it was (`begin`).
+  /// Gives a row that is about to change to the copy, if the copy lacks it. The row has all of the copy's updates. If more
+  /// updates are noted for it, these left the table as it was (`begin`).
   @inline(__always)
   fileprivate func copyBeforeChange(_ row: Int) {
     if let rowCopy, !rowCopy.has(row) { take(row, into: rowCopy) }
   }
 
-  /// Gives those of some rows to the copy that it lacks. Meanwhile no other thread may look at the table.
+  /// Gives some rows to the copy, except those that the copy has; does nothing without a copy. Meanwhile no other thread may
+  /// look at the table.
   package func copy(_ rows: Range<Int>, threads: Int) {
     guard let rowCopy else { return }
     Team.split(rows.count, threads: threads) { _, range in

@@ -16,7 +16,7 @@ extension Recipe {
 
     package var isThere: Bool { !file.isEmpty }
 
-    /// True if a step after so many has the teacher.
+    /// True if the step after `step` steps has the teacher.
     package func isNeeded(after step: Int) -> Bool { weight(at: step) > 0 }
 
     /// w at a step.

@@ -16,7 +16,7 @@ final class DiagnosticPass {
   }
 
   private var running: [RunningDiagnostic]
-  /// Seconds that the diagnostics themselves took of the pass over the training part.
+  /// Seconds of the pass over the training part in which the diagnostics themselves computed.
   private var ownSecondsOfTraining = 0.0
   private let recipe: Recipe
   /// What any of them needs.
@@ -33,7 +33,7 @@ final class DiagnosticPass {
     recipe = setting.recipe
   }
 
-  /// What those need that look at a part.
+  /// What the diagnostics that look at a part need.
   func needs(lookingAt part: DiagnosticPart) -> DiagnosticNeeds {
     running.reduce(into: []) { needs, one in
       if one.looks(at: part) { needs.formUnion(one.needs) }
@@ -47,14 +47,14 @@ final class DiagnosticPass {
     let batch = DiagnosticBatch(part, rows, of: model, needs: needs(lookingAt: part))
     let looking = running.indices.filter { running[$0].looks(at: part) }
     let readers = looking.count { running[$0].needs.contains(.outputs) }
-    // What is made for several counts in equal parts; on the training part, `finish` hears of all that the pass took.
-    let lists = part == .heldOut ? watch.lap() / Double(max(1, looking.count)) : 0
-    let outputs = part == .heldOut ? model.secondsOfOutputs / Double(max(1, readers)) : 0
+    // The time of what several read is divided equally; that of the training part is divided by `finish`.
+    let batchSeconds = part == .heldOut ? watch.lap() / Double(max(1, looking.count)) : 0
+    let outputSeconds = part == .heldOut ? model.secondsOfOutputs / Double(max(1, readers)) : 0
     for index in looking {
       var watch = Stopwatch()
       running[index].diagnostic.add(batch)
       let own = watch.lap()
-      running[index].seconds += own + lists + (running[index].needs.contains(.outputs) ? outputs : 0)
+      running[index].seconds += own + batchSeconds + (running[index].needs.contains(.outputs) ? outputSeconds : 0)
       if part == .training { ownSecondsOfTraining += own }
     }
   }

@@ -1,6 +1,6 @@
-// Checkpoints of tables whose updates are lazy: rows are copied between the next steps, for as long as each step may be
-// delayed, and before they change (Transformer/Memory/Parameters+TableCopies). The checkpoint is handed over when it has all
-// rows: the weights of the step at which it was due.
+// Checkpoints of tables whose updates are lazy: rows are copied between the next steps, for a limited time after each, and
+// before they change (Transformer/Memory/Parameters+TableCopies). The checkpoint is handed over when it has all rows, as they
+// were at the step at which it was due.
 import Kernels
 import Run
 import Transformer
@@ -66,8 +66,8 @@ extension Trainer {
     if !lacksRows { finishCheckpoint(outlets) }
   }
 
-  /// Seconds of copying after a step, at least. With this or half of the step's time, training waits for half as long as it
-  /// may wait for a checkpoint: other work between two steps comes on top (`foretop bench --only table-checkpoints`).
+  /// Seconds of copying after a step, at least. Training may wait for a step's time or 50 ms, whichever is longer: half of that
+  /// is for the copy, the rest for other work between two steps (`foretop bench --only table-checkpoints`).
   private static let leastCopying = 0.025
 
   /// Copies all rows that a checkpoint lacks, and hands it over; does nothing without one.

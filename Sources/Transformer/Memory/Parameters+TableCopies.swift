@@ -20,7 +20,7 @@ package struct CopiedBlocks {
   }
 }
 
-/// Where a copy goes that is under way; all zeros without one.
+/// Where the rows of a copy under way go; all zeros without one.
 struct CopyUnderWay {
   var weights: UnsafeMutablePointer<Float>?
   var first: UnsafeMutablePointer<Float>?
@@ -65,7 +65,7 @@ extension Parameters {
 
   /// Begins a copy of the tables whose updates are lazy, with their moments, as they are now. The copy is complete when
   /// `copyTableRows` has returned false; until then, no other copy may begin.
-  /// - Parameter blocks: valid until the copy is complete. The `lazyTableRanges` of now are written meanwhile, in any order.
+  /// - Parameter blocks: valid until the copy is complete. The `lazyTableRanges` of this moment are written, in any order.
   package func beginCopyingTables(into blocks: CopiedBlocks) {
     withMemory { _, shared, arena in
       let layers = shared.layers.filter { arena.choice(of: $0).pointee.isLazy }
@@ -84,7 +84,7 @@ extension Parameters {
   }
 
   /// Copies further rows of one table.
-  /// - Parameter most: the largest number of rows; nil for so many that it takes a few milliseconds.
+  /// - Parameter most: the largest number of rows; nil for as many as can be copied in a few milliseconds.
   /// - Returns: true if the copy still lacks rows; false also where no copy is under way.
   package func copyTableRows(most: Int? = nil, threads: Int) -> Bool {
     var lacksRows = false

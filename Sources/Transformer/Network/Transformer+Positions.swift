@@ -8,7 +8,7 @@ final class HeadOutputs {
   let entropy: FixedArray<Float>
   /// [M of the shard]: the probability of the likeliest token.
   let confidence: FixedArray<Float>
-  /// The time in which both were computed.
+  /// Seconds in which both were computed, by the newest pass that measured them.
   var seconds = 0.0
 
   init(positions: Int) {
@@ -73,7 +73,7 @@ extension Transformer {
     return (all(\.entropy), all(\.confidence))
   }
 
-  /// The time in which `losses` computed `outputStatistics`, when it was last called to do so; shards do it side by side.
+  /// Seconds in which `losses` computed `outputStatistics`, when it was last called to do so; those of the slowest shard.
   package var secondsOfOutputs: Double { shards.map { $0.outputs?.seconds ?? 0 }.max() ?? 0 }
 
   /// The unembedding of a head on the trunk (not an MTP head beyond the first), as fp32 weights.

@@ -192,7 +192,8 @@ struct Continuation {
       if !unstored.isEmpty {
         notices.append(
           "\(unstored.joined(separator: ", ")): measured and shown, but not stored, since run “\(name)” began without; “foretop "
-            + "export NAME DIR --to huggingface” and “foretop import DIR --set …” make a run with its weights that stores it"
+            + "export NAME DIR --to huggingface” and “foretop import DIR --set …” make a run with its weights that "
+            + "stores them"
         )
       }
     }
