@@ -115,6 +115,12 @@ final class CheckpointBuffers: Sendable {
     }
   }
 
+  /// Waits until every copy is stored or refused by the disk, for at most so many seconds. The caller holds no copy.
+  func awaitWriting(atMost seconds: Double) {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while state.withLock({ $0.taken > ($0.refused == nil ? 0 : 1) }), ContinuousClock.now < end { usleep(2000) }
+  }
+
   private func change(_ body: (inout BufferState) -> Void) {
     let isAwaited = state.withLock { state in
       body(&state)

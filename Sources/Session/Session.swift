@@ -108,6 +108,9 @@ package final class TrainingSession: Sendable {
   /// Publishes an occurrence that did not happen in the trainer.
   package func report(_ occurrence: Occurrence) { hub.publish(.occurred(occurrence)) }
 
+  /// Seconds for which a run that goes back waits for the disk, at most.
+  private static let patience = 60.0
+
   // MARK: The trainer's thread
 
   private func train() {
@@ -164,7 +167,11 @@ package final class TrainingSession: Sendable {
           },
           due: { [entries] in entries.send(.due(step: $0, answering: $1)) },
           spare: { [buffers] in buffers.take() },
-          goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) },
+          goBack: { [self] in
+            // Which checkpoints there are does not depend on how fast the disk is.
+            buffers.awaitWriting(atMost: Self.patience)
+            return try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3)
+          },
           progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) },
           hasScreen: { [self] in hasScreen },
           saveAgain: { [entries] in entries.send(.again($0)) }))
@@ -228,6 +235,7 @@ package final class TrainingSession: Sendable {
       recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name,
       task: request.task, ranks: request.ranks,
       progress: { [hub] in hub.tell(.progress(.weights, done: $0, total: $1)) })
+    try trainer.makeReady(toRepeat: request.past?.edits ?? [])
     buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)
     buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointNumbers)
     return trainer

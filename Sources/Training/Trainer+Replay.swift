@@ -16,6 +16,7 @@ extension Trainer {
   package func replay(_ edits: [ReplayedCommand], to last: Int, report: (StepReport) throws -> Bool) throws
     -> Bool
   {
+    try makeReady(toRepeat: edits)
     let inbox = Inbox(Mailbox<Request>())
     let outlets = Outlets(report: { _ in }, save: { _, _ in })
     var edits = edits.inOrderOfSteps[...]

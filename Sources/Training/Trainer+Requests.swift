@@ -170,6 +170,8 @@ extension Trainer {
     for target: BackTarget, _ request: Request, rateFactor factor: Double? = nil, why: String = "", _ outlets: Outlets
   ) throws {
     guard let goBack = outlets.goBack else { throw UserError(.usage, "nothing can go back here") }
+    // It may be the checkpoint that is meant.
+    finishCheckpoint(outlets)
     let branch = try goBack(target, state.step, request.actor, factor)
     outlets.report(
       .occurred(

@@ -230,6 +230,20 @@ package final class Trainer {
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
   }
 
+  /// Opens the teacher's file if a command that will be repeated needs it: without the file, the steps would differ from those that the
+  /// run records.
+  /// - Parameter edits: the commands of the steps after the checkpoint.
+  /// - Throws: `CorpusError` when the file cannot be read.
+  package func makeReady(toRepeat edits: [ReplayedCommand]) throws {
+    var changed = recipe
+    for edit in edits.inOrderOfSteps where edit.step >= state.step {
+      guard case .setting(let change) = edit.command, change.setting.isOfTeacher else { continue }
+      change.setting.set(change.applied(to: change.setting.value(in: changed)), in: &changed)
+      let isNeeded = changed.objective.teacher.isNeeded(after: edit.step)
+      if teaching == nil, isNeeded { teaching = try Teaching(changed, corpus) }
+    }
+  }
+
   /// Makes what a changed recipe needs beside what there is: the teacher's predictions, and the frozen copy that draws inputs.
   /// - Throws: `CorpusError` when the teacher's file cannot be read; `UserError` when memory is short.
   func makeReady(for changed: Recipe) throws {

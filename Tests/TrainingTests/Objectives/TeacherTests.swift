@@ -111,6 +111,11 @@ struct TeacherTests {
     let refused = try Tiny.train(recipe, on: corpus, from: half, after: asked).log
     #expect(refused.occurrences.map(\.kind) == [.refused] && refused.steps.count == 8)
     #expect(refused.occurrences[0].text.contains("objective.teacher.file: "))
+    // A session that repeats such a command does not begin.
+    let edits = more.occurrences.compactMap { ReplayedCommand($0) }
+    let trainer = try Trainer(recipe: recipe, corpus: corpus, from: half, threads: 1, name: "a")
+    #expect(throws: CorpusError.self) { try trainer.makeReady(toRepeat: edits) }
+    try trainer.makeReady(toRepeat: [])
     recipe.objective.teacher.steps = 5
     #expect(throws: CorpusError.self) { try Tiny.train(recipe, on: corpus, from: half) }
   }
