@@ -244,15 +244,17 @@ SMALL = [
     for word in ("--set", change)]
 
 
-def spoilt(name, *options, after=1):
+def spoilt(name, *options, after=1, more=None):
     """A run whose rate was made one that no weights survive, when it had some checkpoints, so many steps after one; its status and
-    its lines."""
+    its lines. With `more`, the run has so many steps after that checkpoint."""
     process = subprocess.Popen(
         train(name, "--steps", "1000000", *SMALL, *options, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: os.path.exists(os.path.join(RUNS, name, "control.sock")), f"{name} can be told")
     # The checkpoint before the change is stored.
     run(command("tell", name, "pause"))
     last = (json.loads(run(command("tell", name, "note", "here", "--json")).stdout)["step"] // 20 + 4) * 20
+    if more:
+        run(command("tell", name, "steps", str(last + more)))
     run(command("tell", name, "until", str(last + after)))
     wait_until(lambda: last in checkpoints(name), f"{name} has the checkpoint of step {last}")
     run(command("tell", name, "rate", "1", "--yes"))
@@ -311,7 +313,8 @@ def test_a_run_whose_weights_grow_while_it_learns_is_not_called_spoilt():
 
 
 def test_the_guard_goes_back_by_itself_as_often_as_it_may():
-    status, lines = spoilt("tame", "--set", "guard.does=back", "--set", "guard.most=1", "--steps", "200")
+    status, lines = spoilt("tame", "--set", "guard.does=back", "--set", "guard.most=1", more=120)
+    end = next(line["new"] for line in lines if line["event"] == "occurrence" and line.get("key") == "steps")
     begins = [line for line in lines if line["event"] == "begin"]
     assert [line["name"] for line in begins] == ["tame", "tame~2"] and status == 0, (status, begins)
     at = begins[1]["parentStep"]
@@ -319,7 +322,7 @@ def test_the_guard_goes_back_by_itself_as_often_as_it_may():
     assert [(line["step"], line["new"]) for line in rates] == [(at, 0.0005)], rates
     branches = [line for line in lines if line["event"] == "occurrence" and line["kind"] == "branch"]
     assert [line["actor"] for line in branches] == ["guard", "guard"], branches
-    assert state("tame")["state"] == "diverged" and state("tame~2")["step"] == 200
+    assert state("tame")["state"] == "diverged" and state("tame~2")["step"] == end
     for name in ("tame", "tame~2"):
         assert "every loss and norm to the bit" in run(command("replay", name)).stdout
 
