@@ -114,9 +114,6 @@ LANES_INLINE void lanes_sqrt(void *x) {
 // Asks for the cache line of an address that will be read soon; any address may be asked for.
 LANES_INLINE void lanes_prefetch(const void *p) { __builtin_prefetch(p); }
 
-// The same for a line that will be written.
-LANES_INLINE void lanes_prefetch_for_writing(const void *p) { __builtin_prefetch(p, 1); }
-
 // Bit i: whether the i-th of sixteen floats is above t.
 LANES_INLINE unsigned lanes_above(const void *p, float t) {
 #ifdef __AVX512F__

@@ -159,13 +159,6 @@ package enum MemoryValues {
     let dCores = sides + width * shape.sides
     let scores = dScores.assumingMemoryBound(to: E.self)
     let end = range.upperBound * P
-    // Where the rank is 2, sums stay in registers: the same sums in the same order as in the loop for any rank.
-    let isPair = r == 2 && h > 0
-    // A head's rows of scores' gradients are written after its last pick. Their cache lines are asked for before, a few with each
-    // pick, so that the writes do not wait for memory while no row of the table is fetched.
-    let lines = (n * MemoryLayout<E>.stride + 63) / 64
-    let linesOfPick = (lines + shape.top - 1) / shape.top
-    let matrixBytes = dPooled.rows * n * MemoryLayout<E>.stride
     for t in range {
       let dp = records.dPooled + t * Dv
       let given = dPooled.row(t, as: E.self)
@@ -177,23 +170,14 @@ package enum MemoryValues {
         let cores = cores + head * h * r * r
         let dCores = dCores + head * h * r * r
         let first = (t * shape.heads + head) * shape.top
-        let written = UnsafeMutableRawPointer(scores + (head * shape.sides * dPooled.rows + t) * n)
         for pick in first..<first + shape.top {
           if pick + ahead < end { prefetch(table + Int(lists.rows[pick + ahead]) * D, D) }
-          var line = (pick - first) * linesOfPick
-          let lastLine = min(lines, line + linesOfPick)
-          while line < lastLine {
-            for side in 0..<shape.sides { lanes_prefetch_for_writing(written + side * matrixBytes + line * 64) }
-            line += 1
-          }
           let place = Int(lists.rows[pick])
           let row = table + place * D
           let factor = Dp > 0 ? lists.factors[pick] : 1
           let pickSides = lists.sides + pick * 2 * r
           let (dRow, dColumn) = (sides + place / n, sides + r * width + place % n)
           var dFactor: Float = 0
-          var (row0, row1, column0, column1): (Float, Float, Float, Float) = (0, 0, 0, 0)
-          if isPair { (row0, row1, column0, column1) = (dRow[0], dRow[width], dColumn[0], dColumn[width]) }
           records.rows[pick] = lists.rows[pick]
           for core in 0..<shape.weights {
             let weight = lists.weights[pick * shape.weights + core]
@@ -206,19 +190,6 @@ package enum MemoryValues {
               dColumn[0] += g
               continue
             }
-            if isPair {
-              let (c, d) = (cores + core * 4, dCores + core * 4)
-              let (R0, R1, L0, L1) = (pickSides[0], pickSides[1], pickSides[2], pickSides[3])
-              d[0] += g * R0 * L0
-              d[1] += g * R0 * L1
-              d[2] += g * R1 * L0
-              d[3] += g * R1 * L1
-              row0 = row0 + g * c[0] * L0 + g * c[1] * L1
-              row1 = row1 + g * c[2] * L0 + g * c[3] * L1
-              column0 = column0 + g * c[0] * R0 + g * c[2] * R1
-              column1 = column1 + g * c[1] * R0 + g * c[3] * R1
-              continue
-            }
             for a in 0..<r {
               for b in 0..<r {
                 let place = (core * r + a) * r + b
@@ -229,7 +200,6 @@ package enum MemoryValues {
               }
             }
           }
-          if isPair { (dRow[0], dRow[width], dColumn[0], dColumn[width]) = (row0, row1, column0, column1) }
           if Dp > 0 {
             records.factors[pick] = dFactor
             let weight = Lanes(repeating: dFactor)
