@@ -89,7 +89,7 @@ extension Dashboard {
   /// The thing that this run lacks for an action, such as a TOP head; nil if nothing is missing.
   func missing(for action: Action, in beginning: Beginning) -> String? {
     switch action {
-    case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
+    case .evaluate where !beginning.hasHeldOutWindow:
       "there is no held-out text to evaluate on (data.heldOut is 0)"
     case .goBack where checkpoints.isEmpty: "no checkpoint is stored yet: s saves one"
     case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head to generate text with"

@@ -206,8 +206,7 @@ extension Beginning {
   /// and where the recipe has no diagnostics.
   package var remarkOnDiagnostics: String? {
     let names = recipe.diagnostics.map { "measure.\($0.name)" }
-    guard !names.isEmpty, recipe.data.kind == .text, trainingTokens > 0, heldOutTokens <= recipe.model.context
-    else { return nil }
+    guard !names.isEmpty, recipe.data.kind == .text, trainingTokens > 0, !hasHeldOutWindow else { return nil }
     let why = heldOutTokens == 0 ? "there is no held-out text" : "the held-out text is shorter than a window"
     return "no diagnostics are measured, since \(why): set data.heldOut to a larger share in a new run, or "
       + "\(names.joined(separator: ", ")) to 0"

@@ -52,3 +52,8 @@ package struct Beginning: Codable, Sendable, Equatable {
     self.unigramEntropy = unigramEntropy
   }
 }
+
+extension Beginning {
+  /// True if the held-out part has at least one window, with the token after it: without one, nothing is evaluated.
+  package var hasHeldOutWindow: Bool { heldOutTokens > recipe.model.context }
+}
