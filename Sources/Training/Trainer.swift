@@ -239,17 +239,20 @@ package final class Trainer {
     for edit in edits.inOrderOfSteps where edit.step >= state.step {
       guard case .setting(let change) = edit.command, change.setting.isOfTeacher else { continue }
       change.setting.set(change.applied(to: change.setting.value(in: changed)), in: &changed)
-      let isNeeded = changed.objective.teacher.isNeeded(after: edit.step)
-      if teaching == nil, isNeeded { teaching = try Teaching(changed, corpus) }
+      try openTeacher(of: changed, after: edit.step)
     }
+  }
+
+  /// Opens the teacher's file if the step after so many needs it, and it is not open.
+  private func openTeacher(of recipe: Recipe, after step: Int) throws {
+    guard teaching == nil, recipe.objective.teacher.isNeeded(after: step) else { return }
+    teaching = try Teaching(recipe, corpus)
   }
 
   /// Makes what a changed recipe needs beside what there is: the teacher's predictions, and the frozen copy that draws inputs.
   /// - Throws: `CorpusError` when the teacher's file cannot be read; `UserError` when memory is short.
   func makeReady(for changed: Recipe) throws {
-    if changed.objective.teacher.isNeeded(after: state.step), teaching == nil {
-      teaching = try Teaching(changed, corpus)
-    }
+    try openTeacher(of: changed, after: state.step)
     guard changed.data.drawn.isOn, drawing == nil else { return }
     let vocabulary = corpus.tokenizer.vocabulary
     let plan = try RunPlan(changed, vocabulary: vocabulary, threads: model.threads)
