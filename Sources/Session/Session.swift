@@ -161,7 +161,7 @@ package final class TrainingSession: Sendable {
         obeying: requests.mailbox, replaying: request.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(
           report: { [hub] in hub.publish($0) },
-          save: { [self] checkpoint, _ in
+          save: { [self] checkpoint in
             if checkpoint.state.step == request.past?.step { startIsSaved.store(true, ordering: .relaxed) }
             entries.send(.checkpoint(Handoff(checkpoint)))
           },

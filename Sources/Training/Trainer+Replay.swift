@@ -18,7 +18,7 @@ extension Trainer {
   {
     try makeReady(toRepeat: edits)
     let inbox = Inbox(Mailbox<Request>())
-    let outlets = Outlets(report: { _ in }, save: { _, _ in })
+    let outlets = Outlets(report: { _ in }, save: { _ in })
     var edits = edits.inOrderOfSteps[...]
     var attempts = 0
     while state.step < last, state.step < recipe.steps {

@@ -9,7 +9,7 @@ extension Trainer {
   /// Where a session's events and checkpoints go.
   package struct Outlets {
     let report: (Event) -> Void
-    let save: (consuming Checkpoint, [Request]) -> Void
+    let save: (consuming Checkpoint) -> Void
     /// Hears at once that a checkpoint is due: its step, and the requests that it answers. `save` gets it when it is complete.
     let due: ((Int, [Request]) -> Void)?
     let spare: (() -> Checkpoint?)?
@@ -23,14 +23,14 @@ extension Trainer {
     let saveAgain: ((Request) -> Void)?
 
     /// - Parameters:
-    ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored. Steps may
-    ///     have been taken since that state.
-    ///   - due: called before, at the moment of that state, with its step and the same requests.
+    ///   - save: receives a complete copy of the state. Steps may have been taken since that state.
+    ///   - due: called before, at the moment of that state, with its step and the requests that are answered when the copy is
+    ///     stored.
     ///   - spare: called for a buffer before a copy is made; it must not wait. If it returns nil, a request to save by
     ///     the program must follow when a buffer is free. Without `spare`, every copy is newly allocated.
     ///   - goBack: makes a branch ready that goes on when this session has ended, or says why it cannot.
     package init(
-      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
+      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint) -> Void,
       due: ((Int, [Request]) -> Void)? = nil, spare: (() -> Checkpoint?)? = nil,
       goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil,
       progress: ((Int, Int) -> Void)? = nil, hasScreen: (() -> Bool)? = nil,

@@ -43,7 +43,7 @@ struct MadeUpHeadTests {
     var events: [Event] = [.began(trainer.beginning)]
     let ending = trainer.run(
       obeying: Mailbox<Request>(), isAttended: false,
-      to: Trainer.Outlets(report: { events.append($0) }, save: { _, _ in }))
+      to: Trainer.Outlets(report: { events.append($0) }, save: { _ in }))
     #expect(ending.reason == .finished)
     return (events, trainer.checkpoint)
   }

@@ -23,7 +23,7 @@ struct ShapedRunTests {
     var events: [Event] = [.began(trainer.beginning)]
     _ = trainer.run(
       obeying: Mailbox<Request>(), isAttended: false,
-      to: Trainer.Outlets(report: { events.append($0) }, save: { _, _ in }))
+      to: Trainer.Outlets(report: { events.append($0) }, save: { _ in }))
     return events
   }
 

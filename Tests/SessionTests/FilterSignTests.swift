@@ -39,7 +39,7 @@ extension SessionTests {
         obeying: Mailbox<Request>(), isAttended: false,
         to: Trainer.Outlets(
           report: { if case .stepped(let report) = $0 { result.losses.append(report.total) } },
-          save: { checkpoint, _ in result.saved.append(checkpoint) }))
+          save: { checkpoint in result.saved.append(checkpoint) }))
       return result
     }
 

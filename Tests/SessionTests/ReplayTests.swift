@@ -51,7 +51,7 @@ extension SessionTests {
           guard case .stepped(let report) = event else { return }
           losses.append(report.total)
           if report.step == steps { commands.send(Request(.stop(saving: false), by: .program)) }
-        }, save: { _, _ in }))
+        }, save: { _ in }))
     return losses
   }
 

@@ -230,7 +230,7 @@ struct TrainedCase {
     _ = trainer.run(
       obeying: Mailbox<Request>(), isAttended: false,
       to: Trainer.Outlets(
-        report: { if case .stepped(let report) = $0 { steps.append(report) } }, save: { _, _ in }))
+        report: { if case .stepped(let report) = $0 { steps.append(report) } }, save: { _ in }))
     return LossCurve(losses: steps.map(\.total), norm: steps.last?.gradientNorm ?? .nan)
   }
 }

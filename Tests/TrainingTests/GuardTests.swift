@@ -68,7 +68,7 @@ import Training
     let ending = trainer.run(
       obeying: Mailbox<Request>(), isAttended: isAttended,
       to: Trainer.Outlets(
-        report: { log.events.append($0) }, save: { checkpoint, _ in log.checkpoints.append(checkpoint) }))
+        report: { log.events.append($0) }, save: { checkpoint in log.checkpoints.append(checkpoint) }))
     return (log, ending, trainer.checkpoint)
   }
 

@@ -52,7 +52,7 @@ enum Tiny {
     }
     let ending = trainer.run(
       obeying: commands, replaying: edits, isAttended: isAttended,
-      to: Trainer.Outlets(report: report, save: { checkpoint, _ in log.checkpoints.append(checkpoint) }))
+      to: Trainer.Outlets(report: report, save: { checkpoint in log.checkpoints.append(checkpoint) }))
     return (log, ending, trainer.checkpoint)
   }
 }

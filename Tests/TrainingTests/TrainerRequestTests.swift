@@ -35,7 +35,7 @@ extension TrainerTests {
     let ending = trainer.run(
       obeying: commands, isAttended: true,
       to: Trainer.Outlets(
-        report: { log.events.append($0) }, save: { checkpoint, _ in log.checkpoints.append(checkpoint) },
+        report: { log.events.append($0) }, save: { checkpoint in log.checkpoints.append(checkpoint) },
         spare: {
           guard left > 0 else { return outline }
           left -= 1

@@ -9,8 +9,6 @@ import Transformer
 final class GrowingCheckpoint {
   /// Nil when it was handed over.
   private var checkpoint: Checkpoint?
-  /// The requests that it answers.
-  let requests: [Request]
   /// Where its numbers lie. Its arrays are held here alone, and are neither resized nor looked at until `takeOut`: their
   /// numbers stay where they are.
   let blocks: CopiedBlocks
@@ -18,14 +16,13 @@ final class GrowingCheckpoint {
   /// - Parameters:
   ///   - checkpoint: complete but for tables.
   ///   - hasMoments: whether it has the moments of tables.
-  init(_ checkpoint: consuming Checkpoint, hasMoments: Bool, answering requests: [Request]) {
+  init(_ checkpoint: consuming Checkpoint, hasMoments: Bool) {
     var own = consume checkpoint
     let weights = own.weights.withUnsafeMutableBufferPointer { $0.baseAddress! }
     let first = own.firstMoments.withUnsafeMutableBufferPointer { $0.baseAddress! }
     let second = own.secondMoments.withUnsafeMutableBufferPointer { $0.baseAddress! }
     blocks = CopiedBlocks(weights: weights, moments: hasMoments ? (first: first, second: second) : nil)
     self.checkpoint = own
-    self.requests = requests
   }
 
   /// Takes the checkpoint out, once.
@@ -45,10 +42,9 @@ extension Trainer {
     let copy = copyOfState(in: consume spare, without: later)
     // Moments of a rank that is lost are missing: the next step says which.
     guard ranked?.ranks.failure == nil || ranked?.isSharded == false else { return }
-    let requests = savingRequests
+    outlets.due?(state.step, savingRequests)
     savingRequests = []
-    outlets.due?(state.step, requests)
-    let begun = GrowingCheckpoint(consume copy, hasMoments: !recipe.leavesOutMoments, answering: requests)
+    let begun = GrowingCheckpoint(consume copy, hasMoments: !recipe.leavesOutMoments)
     growing = begun
     model.parameters.beginCopyingTables(into: begun.blocks)
     if later.isEmpty { finishCheckpoint(outlets) }
@@ -76,6 +72,6 @@ extension Trainer {
     while model.parameters.copyTableRows(threads: model.threads) {}
     self.growing = nil
     // Given away: a copy that stayed here would make the arrays be copied once more.
-    outlets.save(growing.takeOut(), growing.requests)
+    outlets.save(growing.takeOut())
   }
 }

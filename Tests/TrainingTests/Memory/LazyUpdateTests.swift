@@ -96,7 +96,7 @@ import Transformer
       obeying: requests, isAttended: false,
       to: Trainer.Outlets(
         report: report,
-        save: { checkpoint, _ in
+        save: { checkpoint in
           log.checkpoints.append(checkpoint)
           // What waits for this would wait forever.
           if trainer.isPaused { requests.send(Request(.proceed, by: .key)) }

@@ -146,7 +146,7 @@ extension Tiny {
                 guard case .stepped(let report) = event else { return }
                 ask(later[report.step] ?? [])
                 if let lost, lost.after == report.step { hub.lose(lost.rank) }
-              }, save: { checkpoint, _ in log.checkpoints.append(checkpoint) }))
+              }, save: { checkpoint in log.checkpoints.append(checkpoint) }))
           let isWhole = ranks.failure == nil
           let last = isWhole ? trainer.checkpoint : nil
           let weights = trainer.currentWeights
