@@ -39,6 +39,19 @@ let fuzzing: [Target] =
       name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", swiftSettings: strict)
   ]
 
+/// The program contains Swift's libraries: it starts a third sooner without looking up their symbols, and runs where Swift is
+/// not installed. FORETOP_STDLIB=shared is for toolchains without static libraries. The linker takes an archive's members only
+/// for what stands before the archive.
+let linking: [LinkerSetting] =
+  Context.environment["FORETOP_STDLIB"] == "shared"
+  ? []
+  : [
+    .unsafeFlags([
+      "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
+      "-lFoundationEssentials", "-l_FoundationCollections", "-l_FoundationCShims", "-l_FoundationICU", "-lstdc++",
+    ])
+  ]
+
 let package = Package(
   name: "foretop",
   products: [.executable(name: "foretop", targets: ["foretop"])],
@@ -101,7 +114,8 @@ let package = Package(
         "Benchmark", "Session", "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export",
         "Experiments", "Dashboard", "TerminalUI", "Curses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ] + (hasMPI ? ["Cluster"] : []), swiftSettings: strict + (hasMPI ? [.define("FORETOP_MPI")] : [])),
+      ] + (hasMPI ? ["Cluster"] : []), swiftSettings: strict + (hasMPI ? [.define("FORETOP_MPI")] : []),
+      linkerSettings: linking),
 
     // Tests: one target a module.
     .target(name: "Support", dependencies: ["Corpus", "Run"], path: "Tests/Support", swiftSettings: strict),

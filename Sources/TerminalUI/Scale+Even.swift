@@ -10,7 +10,8 @@ extension Scale {
       ? (self, ticks(atMost: max(3, (rows + 2) / 3))) : Self.even(from: lower, to: upper, rows: rows, points: points)
   }
 
-  /// An axis over at least `low`…`high`, with its ticks: round numbers, all the same number of rows apart.
+  /// An axis over at least `low`…`high`, with its ticks: round numbers, all the same number of rows apart. An axis from 0 stays
+  /// one, since nothing below 0 is expected of its values.
   /// - Parameters:
   ///   - rows: the plot's height in cells, at least 1.
   ///   - points: points per cell.
@@ -30,7 +31,7 @@ extension Scale {
       let span = step * height / pointsATick
       // The surplus is divided equally above and below, except for half a point: ticks lie exactly on points, so that all are
       // rounded in the same way.
-      let middle = low - (span - (high - low)) / 2
+      let middle = low == 0 ? 0 : low - (span - (high - low)) / 2
       let point = step / pointsATick
       let above = (middle / step - 1e-9).rounded(.up) * step
       let lower = min(above - ((above - middle) / point).rounded() * point, low)

@@ -66,12 +66,14 @@ extension Trainer {
     report(rate: old, to: new, at: step, for: request, outlets, why: warmingUp(change, to: new, factor, at: step))
   }
 
-  /// What a rate that is set while the schedule warms up makes of the rest of the warm-up, to continue a sentence.
+  /// What a change of the rate while the schedule warms up makes of the rest of the warm-up, to continue a sentence.
   private func warmingUp(_ change: RateChange, to new: Double, _ factor: Double, at step: Int) -> String {
-    guard case .to = change, recipe.schedule.isWarmingUp(at: step) else { return "" }
+    guard recipe.schedule.isWarmingUp(at: step) else { return "" }
     let end = recipe.schedule.endOfWarmup(at: step)
     let peak = "\(Figure.rate(scheduledRate(at: end) * factor)) at step \(Figure.grouped(end + 1))"
-    return "; the warm-up goes on to \(peak), and “rate hold \(Figure.rate(new))” would hold the rate"
+    let goesOn = "; the warm-up goes on to \(peak)"
+    guard case .to = change else { return goesOn }
+    return goesOn + ", and “rate hold \(Figure.rate(new))” would hold the rate"
   }
 
   func report(

@@ -67,6 +67,7 @@ struct EvenScaleTests {
           scale.lower <= low + abs(low) * 1e-9
             && scale.upper >= high - (scale.upper - scale.lower) / Double(2 * rows * points - 2) * 1.01)
         #expect(ticks.count >= 1)
+        #expect(low != 0 || (scale.lower == 0 && ticks.first == 0))
         // A plot that is too low for two ticks has those of a plain axis.
         guard scale != Scale(from: low, to: high) else { continue }
         let places = ticks.map { scale.point(of: $0, among: rows * points) / points }

@@ -48,14 +48,18 @@ struct SettingTests {
   @Test func `a rate that is set while the schedule warms up says where the warm-up goes on to`() throws {
     var recipe = Tiny.recipe
     (recipe.schedule.kind, recipe.schedule.warmup) = (.cosine, 5)
-    func changed(after step: Int) throws -> (text: String, steps: [StepReport]) {
-      let log = try Tiny.train(recipe, after: [step: typed("rate 1e-3")]).log
+    func changed(after step: Int, by line: String = "rate 1e-3") throws -> (text: String, steps: [StepReport]) {
+      let log = try Tiny.train(recipe, after: [step: typed(line)]).log
       return (try #require(log.occurrences.first { $0.kind == .rate }).text, log.steps)
     }
     let (text, steps) = try changed(after: 2)
     let peak = try #require(steps.first { $0.step == 6 }).rate
     #expect(text.contains("the warm-up goes on to \(Figure.rate(peak)) at step 6"), "\(text)")
     #expect(text.contains("“rate hold 1.0e-3” would hold the rate"), "\(text)")
+    // So does a key, which nobody takes for a rate that stays.
+    let (scaled, scaledSteps) = try changed(after: 2, by: "rate x2")
+    let scaledPeak = try #require(scaledSteps.first { $0.step == 6 }).rate
+    #expect(scaled.hasSuffix("the warm-up goes on to \(Figure.rate(scaledPeak)) at step 6"), "\(scaled)")
     let later = try changed(after: 7).text
     #expect(!later.contains("warm-up"), "\(later)")
   }

@@ -28,8 +28,7 @@ extension CompareScreen {
       return drawNothing(words, in: inside, on: &canvas)
     }
     let down = glyphs.points.down
-    let (y, ticks) = range.evened(rows: rows, points: down)
-    guard let (left, columns) = canvas.drawScale(y, ticks: ticks, rows: rows, points: down, in: inside) else { return }
+    guard let (y, left, columns) = canvas.drawEvenScale(range, rows: rows, points: down, in: inside) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     drawZero(y, isDifference, &plot)
     let lines = sampled(x, columns: plot.width, isDifference: isDifference)

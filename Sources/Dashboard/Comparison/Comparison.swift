@@ -65,7 +65,14 @@ package struct ComparedLine: Sendable {
 package struct Comparison: Sendable {
   package private(set) var runs: [ComparedRun]
   package var axis: CompareAxis { didSet { measure() } }
-  package var metric: ComparedMetric { didSet { measure() } }
+  package var metric: ComparedMetric {
+    didSet {
+      isMetricChosen = true
+      measure()
+    }
+  }
+  /// True if somebody chose the metric, which then stays.
+  private var isMetricChosen = false
   /// The index of the line with which the others are compared.
   package var against = 0
   /// True if runs that differ only in their seed are one line.
@@ -78,13 +85,15 @@ package struct Comparison: Sendable {
   /// The most lines that can be told apart on a chart.
   package static let mostLines = 8
 
-  /// - Parameter metric: nil takes a held-out loss that all runs have, or else a loss.
+  /// - Parameter metric: nil takes a held-out loss that all runs have, or else a loss, and another one if new numbers leave a run
+  ///   without it.
   package init(_ runs: [ComparedRun], axis: CompareAxis = .tokens, metric: ComparedMetric? = nil) {
     precondition(!runs.isEmpty, "there is nothing to compare")
     self.runs = runs
     self.axis = axis
     metrics = Self.metrics(of: runs)
     self.metric = metric ?? metrics.first ?? .loss(.ntp)
+    isMetricChosen = metric != nil
     groups = Self.groups(of: runs)
     measure()
   }
@@ -145,7 +154,13 @@ package struct Comparison: Sendable {
     runs[index].state = state
     guard !events.isEmpty else { return }
     metrics = Self.metrics(of: runs)
-    measure()
+    // A run without numbers gets some, and the first metric may not be one of them.
+    if !isMetricChosen, !metrics.contains(metric), let first = metrics.first {
+      metric = first
+      isMetricChosen = false
+    } else {
+      measure()
+    }
   }
 
   package mutating func smooth(_ factor: Double) {

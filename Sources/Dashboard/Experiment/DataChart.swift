@@ -24,8 +24,9 @@ extension ChartData {
     let rows = inside.rows - legendRows - axisRows
     guard rows > 0 else { return }
     let x = Scale(from: xs.low, to: xs.high, isLogarithmic: isXLogarithmic)
-    let y = Scale(from: ys.low, to: ys.high)
-    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: inside) else { return }
+    let range = Scale(from: ys.low, to: ys.high)
+    let down = glyphs.points.down
+    guard let (y, left, columns) = canvas.drawEvenScale(range, rows: rows, points: down, in: inside) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     for (index, curve) in curves.enumerated() { draw(curve, LinePen(index), x, y, glyphs, &plot) }
     plot.draw(on: &canvas, column: left, row: inside.row)

@@ -18,7 +18,7 @@ extension Dashboard {
     canvas.write(gradientLine(columns: below.columns), line: 0, of: below)
     guard norms.summary.count > 0 else { return drawNothing("no finite norm yet", in: chart, on: &canvas) }
     let pen = Pen(style: Style(.fourth), symbol: "*")
-    drawSteps(norms, gradientScale(norms), pen, level: clip, in: chart, on: &canvas)
+    drawSteps(norms, gradientScale(norms), pen, level: clip, figure: Figure.norm, in: chart, on: &canvas)
   }
 
   /// The clipping norm; nil without clipping.

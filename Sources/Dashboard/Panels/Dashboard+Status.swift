@@ -15,7 +15,7 @@ extension Dashboard {
     case .starting where mode == .stored, .training where mode == .stored, .paused where mode == .stored && !isDiverged:
       return StateWord.span(of: "interrupted")
     // Keys that steer have no effect yet.
-    case .starting where steers: return Span("… starting", Style(.warning, .bold))
+    case .starting where steers: return StateWord.span(of: "starting")
     case .starting, .training: return StateWord.span(of: "training")
     case .paused where isDiverged: return StateWord.span(of: "diverged")
     case .paused: return StateWord.span(of: "paused")

@@ -32,7 +32,9 @@ extension Dashboard {
     // Full screen, a chart stands in the place of the sparkline. On a low panel, the bars of the phases are worth more than it.
     if isFullScreen, room >= bars + Self.leastSpeedChart, let scale = speedScale {
       let chart = inside.splitTop(inside.rows - bars).0.splitTop(row).1
-      drawSteps(history.tokensPerSecond, scale, Pen(style: Style(.first), symbol: "*"), in: chart, on: &canvas)
+      drawSteps(
+        history.tokensPerSecond, scale, Pen(style: Style(.first), symbol: "*"),
+        figure: { "\(Figure.short($0)) tok/s" }, in: chart, on: &canvas)
       row += chart.rows
     } else if room > 0, !(Self.fewestBars...History.phaseNames.count).contains(room) {
       let range = history.recent(inside.columns)

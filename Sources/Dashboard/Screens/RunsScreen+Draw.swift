@@ -51,7 +51,7 @@ extension RunsScreen {
   private static let words =
     "A filter has conditions, as foretop runs --filter: a column, one of = != < <= > >= ~, and a value: state=finished "
     + "best<3 name~kjv schedule.rate=1e-3. Runs that match all conditions are listed. The column loss has the training loss of the "
-    + "last step, best the lowest held-out loss, both of the first head. ● is training, · starting, ■ finished, ‖ stopped, ✗ "
+    + "last step, best the lowest held-out loss, both of the first head. ● is training, … starting, ■ finished, ‖ stopped, ✗ "
     + "diverged, failed or unreadable, ○ interrupted."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {

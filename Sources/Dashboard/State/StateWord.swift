@@ -7,7 +7,7 @@ enum StateWord {
   /// - Parameter state: `training`, `finished`, … as `runs` and `--json` say it; `unreadable` where a run cannot be read.
   static func look(of state: String) -> (sign: String, word: String, style: Style) {
     switch state {
-    case "starting": ("·", state, Style(.good))
+    case "starting": ("…", state, Style(.warning))
     case "training": ("●", state, Style(.good, .bold))
     case "evaluating": ("◐", state, Style(.third, .bold))
     case "finished": ("■", state, Style(.good))

@@ -178,6 +178,25 @@ struct ComparisonTests {
     #expect { try comparison.metric(named: "NORM") } throws: { "\($0)".contains("they have gradient/norm") }
   }
 
+  /// A run that was compared before its first step has no metric; the other's evaluations would be shown for ever.
+  @Test func `a metric that nobody chose gives way to one that all runs have`() {
+    let first = Self.run("b", speed: 0.02, to: 5)
+    let empty = ComparedRun(name: "b", recipe: first.recipe, state: "training", events: [])
+    let loss = HeadLoss(head: .ntp, loss: 1, positions: 64)
+    let step = Event.stepped(
+      StepReport(
+        step: 1, tokens: 64, time: 1000, active: 1.5, total: 1, losses: [loss], rate: 1e-3, gradientNorm: 1,
+        tokensPerSecond: 32, phases: Phases()))
+    var comparison = Comparison([Self.run("a", speed: 0.02), empty])
+    #expect(comparison.metric == .heldOut(.ntp))
+    comparison.receive([step], ofRun: 1, state: "training")
+    #expect(comparison.metric == .loss(.ntp))
+    var chosen = Comparison([Self.run("a", speed: 0.02), empty])
+    chosen.metric = .heldOut(.ntp)
+    chosen.receive([step], ofRun: 1, state: "training")
+    #expect(chosen.metric == .heldOut(.ntp))
+  }
+
   @Test func `a run that goes on changes the comparison`() {
     let longer = Self.run("b", speed: 0.02, to: 60)
     var comparison = Comparison(

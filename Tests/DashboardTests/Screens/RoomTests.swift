@@ -66,6 +66,35 @@ struct RoomTests {
     for size in [(20, 4), (40, 12), (60, 18), (220, 60)] { dashboard.draw(size: size, now: 0).expectSound() }
   }
 
+  @Test(arguments: [Panel.throughput, .gradients, .heads, .quality])
+  func `charts of all panels read at the cursor, and their ticks are equally many rows apart`(panel: Panel) throws {
+    var dashboard = run.dashboard(at: 1284)
+    dashboard.focus = panel
+    dashboard.isFullScreen = true
+    for _ in 0..<20 { _ = dashboard.press(.left) }
+    let entry = try #require(dashboard.cursorEntry)
+    let lines = try self.panel(panel.rawValue, in: dashboard.draw(size: (120, 36), now: run.now(1284)))
+    let text = lines.joined(separator: "\n")
+    let evaluations = dashboard.history.evaluations
+    let read = dashboard.readEvaluations
+    try #require(read > 0 && read < evaluations.places.count)
+    let step = panel == .throughput || panel == .gradients ? dashboard.history.places : evaluations.places
+    let index = panel == .throughput || panel == .gradients ? entry : read - 1
+    #expect(text.contains("step \(Figure.grouped(Int(step[.step][index])))"), "\(text)")
+    let value =
+      switch panel {
+      case .throughput: Figure.short(Double(dashboard.history.tokensPerSecond.values[entry])) + " tok/s"
+      case .gradients: Figure.norm(Double(dashboard.history.gradientNorm.values[entry]))
+      default: Figure.quality(Double(try #require(evaluations[.accuracy(.ntp)]).values[read - 1]))
+      }
+    #expect(text.contains(value), "\(value):\n\(text)")
+    // The two edges of the box and the line of the cursor.
+    #expect(lines.contains { $0.contains(" ┤") && $0.count { $0 == "│" } >= 3 }, "\(text)")
+    let rows = lines.indices.filter { lines[$0].contains(" ┤") }
+    let distances = Set(zip(rows.dropFirst(), rows).map { $0 - $1 })
+    #expect(rows.count >= 3 && distances.max()! - distances.min()! <= 1, "\(text)")
+  }
+
   // MARK: Order
 
   @Test func `order is a table at 120 by 30, and its short form says what counts as a hit`() throws {

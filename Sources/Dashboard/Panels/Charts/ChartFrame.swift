@@ -3,14 +3,20 @@ import Run
 import TerminalUI
 
 extension Canvas {
-  /// Draws round numbers and ticks beside the first `rows` rows of a chart.
-  /// - Returns: the plot's first column and its width in columns; nil if there is no room for a plot.
-  mutating func drawScale(_ y: Scale, rows: Int, in chart: Rectangle) -> (left: Int, columns: Int)? {
-    drawScale(y, ticks: y.ticks(atMost: max(3, (rows + 2) / 3)), rows: rows, points: 1, in: chart)
+  /// Draws round numbers and ticks, equally many rows apart, beside the first `rows` rows of a chart.
+  /// - Parameter points: points of the plot per row.
+  /// - Returns: the scale of the plot, whose bounds moved outward for the ticks, the plot's first column and its width in
+  ///   columns; nil if there is no room for a plot.
+  mutating func drawEvenScale(
+    _ y: Scale, rows: Int, points: Int, in chart: Rectangle
+  ) -> (y: Scale, left: Int, columns: Int)? {
+    let (y, ticks) = y.evened(rows: rows, points: points)
+    return drawScale(y, ticks: ticks, rows: rows, points: points, in: chart).map { (y, $0.left, $0.columns) }
   }
 
-  /// Draws the given ticks and their numbers in the same way.
+  /// Draws the given ticks and their numbers beside the first `rows` rows of a chart.
   /// - Parameter points: points of the plot per row.
+  /// - Returns: the plot's first column and its width in columns; nil if there is no room for a plot.
   mutating func drawScale(
     _ y: Scale, ticks: [Double], rows: Int, points: Int, in chart: Rectangle
   ) -> (left: Int, columns: Int)? {

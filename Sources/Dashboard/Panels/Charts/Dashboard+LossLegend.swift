@@ -187,9 +187,8 @@ extension Dashboard {
       let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
       let style = Style(.third, .bold)
       var words = Figure.loss(Double(loss))
-      if let place = cursorPlace {
-        // The newest evaluation at or before the cursor.
-        let count = history.evaluations.places[.step].lowerBound(of: place.step.nextUp)
+      if cursorPlace != nil {
+        let count = readEvaluations
         words = count > 0 && !losses.values[count - 1].isNaN ? Figure.loss(Double(losses.values[count - 1])) : "–"
       }
       let spans = [Span(String(head.look.heldOutSign), style), Span(name), Span(words, style)]

@@ -135,9 +135,8 @@ extension Dashboard {
       bounds = (bounds.low - missing, bounds.high + missing)
     }
     let down = glyphs.points.down
-    let (y, ticks) = Scale(from: bounds.low, to: bounds.high, isLogarithmic: isLogarithmic)
-      .evened(rows: rows, points: down)
-    guard let (left, columns) = canvas.drawScale(y, ticks: ticks, rows: rows, points: down, in: area) else { return }
+    let range = Scale(from: bounds.low, to: bounds.high, isLogarithmic: isLogarithmic)
+    guard let (y, left, columns) = canvas.drawEvenScale(range, rows: rows, points: down, in: area) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     let lines =
       plot.width == whole.width
@@ -146,10 +145,7 @@ extension Dashboard {
     // In ASCII, bands and lines have characters of their own.
     lines.draw(y, hasShades: hasShades || glyphs == .ascii, on: &plot)
     let plotArea = Rectangle(column: left, row: area.row, columns: columns, rows: rows)
-    let cursor = cursorPlace.map { x.point(of: $0[axis], among: columns) }
-    if let cursor {
-      for row in 0..<rows { canvas.put("│", style: .frame, column: left + cursor, row: area.row + row, in: plotArea) }
-    }
+    drawCursor(x, in: plotArea, on: &canvas)
     plot.draw(on: &canvas, column: left, row: area.row)
     canvas.note(.chart(x), in: plotArea)
     if axisRows > 0 {

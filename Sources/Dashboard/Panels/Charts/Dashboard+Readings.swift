@@ -50,8 +50,19 @@ extension Dashboard {
     for event in nearEvents(at: entry, columns: plot.columns) {
       lines += event.text.wrapped(to: room, most: 2).map { [Span($0, event.style)] }
     }
-    lines = Array(lines.prefix(most))
-    let width = min(lines.map(\.width).max() ?? 0, room)
+    drawBox(Array(lines.prefix(most)), in: plot, on: &canvas)
+  }
+
+  /// Draws the cursor's line into a plot.
+  func drawCursor(_ x: Scale, in plot: Rectangle, on canvas: inout Canvas) {
+    guard let place = cursorPlace else { return }
+    let column = plot.column + x.point(of: place[axis], among: plot.columns)
+    for row in plot.row..<plot.bottom { canvas.put("│", style: .frame, column: column, row: row, in: plot) }
+  }
+
+  /// Draws lines of text over the emptiest corner of a plot.
+  func drawBox(_ lines: [[Span]], in plot: Rectangle, on canvas: inout Canvas) {
+    let width = min(lines.map(\.width).max() ?? 0, plot.columns - 4)
     guard width > 0 else { return }
     let area = corner(columns: width + 2, rows: lines.count, in: plot, on: canvas)
     canvas.clear(area)

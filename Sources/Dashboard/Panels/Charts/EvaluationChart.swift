@@ -40,27 +40,37 @@ extension Dashboard {
     let rows = chart.rows - axisRows
     let summaries = lines.map(\.values.summary)
     guard rows > 0, let low = summaries.map(\.minimum).min(), let high = summaries.map(\.maximum).max() else { return }
-    let y = Scale(from: beginsAtZero ? min(Double(low), 0) : Double(low), to: Double(high))
-    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
+    let range = Scale(from: beginsAtZero ? min(Double(low), 0) : Double(low), to: Double(high))
+    let down = glyphs.points.down
+    guard let (y, left, columns) = canvas.drawEvenScale(range, rows: rows, points: down, in: chart) else { return }
     let x = visibleX
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
+    let plotArea = Rectangle(column: left, row: chart.row, columns: columns, rows: rows)
+    drawCursor(x, in: plotArea, on: &canvas)
     let ranges = history.evaluations.places.ranges(axis, x, plot.width)
     for line in lines.reversed() { Self.drawLine(line.values, ranges, y, line.pen, &plot) }
     plot.draw(on: &canvas, column: left, row: chart.row)
+    canvas.note(.chart(x), in: plotArea)
     if axisRows > 0 {
       let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)
       drawAxis(x, left: left, columns: columns, in: area, on: &canvas)
     }
   }
 
-  /// The names of the lines with their newest values, in at most `rows` rows; the last ones are counted if there is no room: `+3`.
+  /// The names of the lines with their newest values up to the cursor, in at most `rows` rows; the last ones are counted if there
+  /// is no room: `+3`.
   private func legend(
     of lines: [EvaluationLine], figure: (Double) -> String, columns: Int, rows: Int
   ) -> [[Span]] {
-    let entries = lines.map { line -> [Span] in
+    let read = readEvaluations
+    var entries = lines.map { line -> [Span] in
       let style = line.pen.style.bold
-      let value = line.values.values.last { !$0.isNaN }.map { figure(Double($0)) } ?? ""
+      let value = line.values.values.prefix(read).last { !$0.isNaN }.map { figure(Double($0)) } ?? "–"
       return [Span(line.sign, style), Span(" \(line.name) "), Span(value, style)]
+    }
+    if cursorPlace != nil, read > 0 {
+      let step = Int(history.evaluations.places[.step][read - 1])
+      entries.insert([Span("step \(Figure.grouped(step))", .faint)], at: 0)
     }
     return LossLegend.fitted(entries, columns: columns, rows: rows, gap: 3)
   }

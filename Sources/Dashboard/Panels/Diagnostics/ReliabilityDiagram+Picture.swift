@@ -16,7 +16,10 @@ extension ReliabilityDiagram {
     let (chart, feet) = rest.splitTop(rest.rows - 3)
     let (axis, counts) = feet.splitTop(2)
     let scale = Scale(from: 0, to: 1)
-    guard chart.rows >= 2, let (left, room) = canvas.drawScale(scale, rows: chart.rows, in: chart) else { return }
+    guard chart.rows >= 2,
+      let (left, room) = canvas.drawScale(
+        scale, ticks: [0, 0.5, 1], rows: chart.rows, points: glyphs.points.down, in: chart)
+    else { return }
     // Bars are equally wide. A cell is about twice as high as it is wide.
     let bins = Self.binCount
     let columns = room < bins ? room : max(min(room, 4 * chart.rows) / bins, 1) * bins
