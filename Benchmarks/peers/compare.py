@@ -6,8 +6,8 @@ Each run is a process of its own that trains some steps; a cell is the median of
 over those of PyTorch's best mode on that workload, and what it would be at the machine's limit stands behind it; memory is the
 peak of the whole process, PyTorch's that of the mode that needs less. The last rows are nanoGPT's recipe for a CPU on the
 characters of --text, of which a step takes milliseconds: 40 steps count for one of the others; and memory-small, whose tables
-PyTorch has as nn.EmbeddingBag. --readme prints the table of
-docs/performance.md. Progress goes to standard error.
+PyTorch has as nn.EmbeddingBag. Of memory-small, the same network without memory layers is measured in the same turns: the difference
+is the time of these layers. --readme prints the table of docs/performance.md. Progress goes to standard error.
 """
 
 import argparse
@@ -24,6 +24,8 @@ NANOGPT = "nanogpt-cpu"
 MEMORY = "memory-small"
 # Recipes of their own, which foretop measures on the characters of --text.
 RECIPES = (NANOGPT, MEMORY)
+# Ends the name of a side that trains the network without its memory layers.
+WITHOUT = " without tables"
 
 
 def measured(command):
@@ -40,15 +42,18 @@ def measured(command):
 
 def command(side, workload, options):
     """What measures a workload in foretop, or in a mode of PyTorch."""
+    side, is_without = side.removesuffix(WITHOUT), side.endswith(WITHOUT)
     count = options.rounds * 40 if workload == NANOGPT else options.rounds
     common = ["--threads", str(options.threads)]
     if side == "foretop":
         of = [workload, "--data", options.text] if workload in RECIPES else ["--workload", workload]
-        return [options.program, "bench", *of, "--json", "--rounds", str(count), *common]
+        without = ["--set", "model.memory.keys=0"] if is_without else []
+        return [options.program, "bench", *of, *without, "--json", "--rounds", str(count), *common]
     if workload == NANOGPT:
         of = ["nanogpt_cpu.py", options.text, "--until", str(count), "--no-evaluation", "--json"]
     elif workload == MEMORY:
         of = ["memory.py", "--rounds", str(count), "--precision", options.precision]  # foretop's
+        of += ["--keys", "0"] if is_without else []
     else:
         of = ["pytorch.py", workload, "--rounds", str(count)]
     compiled = ["--compile"] if side == "compiled" else []
@@ -98,7 +103,8 @@ def main():
     table = []
     version = ""
     for workload in (name for name in [*shares, *RECIPES] if options.only in name):
-        runs = {side: [] for side in ("foretop", *modes)}
+        sides = ["foretop", *modes]
+        runs = {side: [] for side in sides + [side + WITHOUT for side in sides if workload == MEMORY]}
         for turn in range(options.turns):
             for side in runs:
                 say(f"{workload}, turn {turn + 1} of {options.turns}, {side}")
@@ -106,7 +112,8 @@ def main():
                 if "steps" in result:
                     # A recipe's own bench measures the limit in the same rounds.
                     result |= result["steps"][0]
-                    shares[workload] = result["share"]
+                    if not side.endswith(WITHOUT):
+                        shares[workload] = result["share"]
                     options.precision = "bf16" if result["bf16"] else "fp32"
                 runs[side].append(result)
         version = runs["eager"][0]["version"]
@@ -127,6 +134,10 @@ def main():
                 "memoryRatio": memory["foretop"] / min(memory[mode] for mode in modes),
             }
         )
+        if workload == MEMORY:
+            # Microseconds a token that memory layers add.
+            added = {side: 1e6 / rates[side] - 1e6 / rates[side + WITHOUT] for side in sides}
+            table[-1]["layers"] = {**added, "ratio": added[best] / added["foretop"]}
     if options.json:
         print(json.dumps({"pytorch": version, "turns": options.turns, "peers": table}))
         return
@@ -150,14 +161,23 @@ def main():
         ]
         for row in table
     ]
+    layers = [
+        f"Memory layers alone, the time of a step less that of one without them: foretop {row['layers']['foretop']:.0f} µs a token, "
+        f"PyTorch {row['layers'][row['best']]:.0f} ({row['best']}): {row['layers']['ratio']:.1f} ×"
+        for row in table if "layers" in row
+    ]
     if options.readme:
         for index, row in enumerate([heading, ["---"] * len(heading), *cells]):
             print("| " + " | ".join(row) + " |")
+        for line in layers:
+            print(f"\n{line}")
         return
     print(f"PyTorch {version}; {options.turns} turns of {options.rounds} steps each, {options.threads} threads")
     widths = [max(len(row[column]) for row in [heading, *cells]) for column in range(len(heading))]
     for row in [heading, *cells]:
         print("  ".join(cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths))).rstrip())
+    for line in layers:
+        print(line)
 
 
 if __name__ == "__main__":
