@@ -96,7 +96,8 @@ extension RunFileTests {
       #expect(status == 0, "\(errors)")
       let lines = output.split(separator: "\n")
       try #require(lines.count == 5, "\(output)")
-      #expect(lines[0].hasPrefix("warning ") && lines[0].contains("run.h5: File too large"))
+      // The journal is written once a second, too: either file may be the first that grows too large.
+      #expect(lines[0].hasPrefix("warning ") && lines[0].contains(/run\.(h5|journal): File too large/), "\(lines[0])")
       #expect(lines[1].hasPrefix("not saved 1500: cannot write ") == (room < 158_000))
       #expect(lines[2].hasPrefix("notice 3000: "))
       #expect(lines[3...] == ["saved 4500", "closed 6000"])
