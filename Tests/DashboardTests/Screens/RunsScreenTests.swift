@@ -257,7 +257,7 @@ struct RunsScreenTests {
     #expect(screen.readableName == nil)
     let text = screen.draw(size: (120, 36), now: Self.now).text
     let row = text.split(separator: "\n").first { $0.contains("▸ · new") }
-    #expect(row?.split(separator: " ").map(String.init) == ["│▸", "·", "new", "starting", "│"], "\(text)")
+    #expect(row?.split(separator: " ").map(String.init) == ["│▸", "…", "new", "starting", "│"], "\(text)")
     #expect(text.contains("another process is starting this run"), "\(text)")
     for key in "xrP" {
       #expect(press([.character(key)], &screen) == nil && screen.dialog == nil)
