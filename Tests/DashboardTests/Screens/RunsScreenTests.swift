@@ -256,7 +256,7 @@ struct RunsScreenTests {
     screen.know([RunRow(name: "new", state: "starting")])
     #expect(screen.readableName == nil)
     let text = screen.draw(size: (120, 36), now: Self.now).text
-    let row = text.split(separator: "\n").first { $0.contains("▸ · new") }
+    let row = text.split(separator: "\n").first { $0.contains("▸ … new") }
     #expect(row?.split(separator: " ").map(String.init) == ["│▸", "…", "new", "starting", "│"], "\(text)")
     #expect(text.contains("another process is starting this run"), "\(text)")
     for key in "xrP" {
