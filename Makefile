@@ -87,7 +87,7 @@ test-cluster: build-mpi .venv/ready ## test several processes with mpirun, and e
 program_mpi := .build-mpi/release/foretop
 build-mpi: setup
 	@sh tools/setup libopenmpi-dev openmpi-bin
-	FORETOP_MPI=1 $(swift_build) --scratch-path .build-mpi --product foretop
+	FORETOP_MPI=1 FORETOP_STDLIB=shared $(swift_build) --scratch-path .build-mpi --product foretop
 
 torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousands of times
 	@sh tools/setup python3-h5py
@@ -123,7 +123,7 @@ screens: build .venv/ready ## take the pictures of screens in README.md and docs
 KINDS ?= address thread
 address_options := ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1
 thread_options := TSAN_OPTIONS="suppressions=$(CURDIR)/tools/thread-sanitizer.txt:history_size=4:halt_on_error=0:exitcode=66"
-sanitized_build = nice -n 19 swift build -c release --no-color-diagnostics --scratch-path .build-sanitize-$* --sanitize=$*
+sanitized_build = FORETOP_STDLIB=shared nice -n 19 swift build -c release --no-color-diagnostics --scratch-path .build-sanitize-$* --sanitize=$*
 
 sanitize: setup .venv/ready $(addprefix sanitize-,$(KINDS)) ## run the tests with sanitizers of memory and threads
 
