@@ -15,7 +15,7 @@ import time
 import pyte
 from wcwidth import wcwidth
 
-from waiting import awaited, let_compute
+from waiting import awaited, children, is_there, let_compute, wait_until
 
 
 # Synchronized output (mode 2026).
@@ -50,6 +50,8 @@ class Terminal:
     def __init__(self, command, columns=100, rows=30, env=None, cwd=None):
         self.screen = Scrolling(columns, rows)
         self.stream = ScrollingStream(self.screen)
+        # The processes of a killed one, which end after it.
+        self.orphans = []
         # The screen's lines, as far as it has not marked them as dirty since they were read.
         self.lines = []
         self.raw = b""
@@ -107,6 +109,8 @@ class Terminal:
         self.screen.resize(rows, columns)
 
     def signal(self, number):
+        # Who is killed ends alone: the kernel kills the process that trains for it a moment later.
+        self.orphans = children(self.process) if number == signal.SIGKILL else []
         self.process.send_signal(number)
 
     def hang_up(self):
@@ -225,6 +229,7 @@ class Terminal:
             while self.process.poll() is None:
                 self.read()
                 check()
+        wait_until(lambda: not any(map(is_there, self.orphans)), "its processes are gone")
         self.read(0.1)
         return self.process.returncode
 
