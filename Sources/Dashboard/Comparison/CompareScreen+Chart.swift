@@ -35,18 +35,13 @@ extension CompareScreen {
     for line in lines where line.line != comparison.against { draw(line, y, &plot) }
     for line in lines where line.line == comparison.against { draw(line, y, &plot) }
     let cursorColumn = (hasCursor ? place : nil).map { x.point(of: isMirrored ? -$0 : $0, among: columns) }
-    if let cursorColumn {
-      for row in 0..<rows {
-        canvas.put("│", style: .frame, column: left + cursorColumn, row: inside.row + row, in: inside)
-      }
-    }
+    let plotArea = Rectangle(column: left, row: inside.row, columns: columns, rows: rows)
+    if let cursorColumn { canvas.drawCursor(at: cursorColumn, in: plotArea) }
     plot.draw(on: &canvas, column: left, row: inside.row)
-    canvas.note(.chart(x), in: Rectangle(column: left, row: inside.row, columns: columns, rows: rows))
+    canvas.note(.chart(x), in: plotArea)
     let area = Rectangle(column: inside.column, row: inside.row + rows, columns: inside.columns, rows: axisRows)
     if axisRows > 0 { drawAxis(x, left: left, columns: columns, cursorColumn, in: area, on: &canvas) }
-    if hasLegend {
-      drawLegend(in: Rectangle(column: left, row: inside.row, columns: columns, rows: rows), on: &canvas)
-    }
+    if hasLegend { drawLegend(in: plotArea, on: &canvas) }
   }
 
   private func sampled(_ x: Scale, columns: Int, isDifference: Bool) -> [Sampled] {

@@ -36,6 +36,12 @@ extension Canvas {
     return (left, columns)
   }
 
+  /// Draws a cursor's line into a plot. The plot's points are drawn afterwards.
+  /// - Parameter column: counted from the plot's first one.
+  mutating func drawCursor(at column: Int, in plot: Rectangle) {
+    for row in plot.row..<plot.bottom { put("│", style: .frame, column: plot.column + column, row: row, in: plot) }
+  }
+
   /// The first column of a label at a column of the axis: all of it lies inside.
   static func labelStart(_ label: String, at column: Int, from least: Int, in area: Rectangle) -> Int {
     max(min(column - label.width / 2, area.end - label.width), least)

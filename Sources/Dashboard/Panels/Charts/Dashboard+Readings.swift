@@ -56,8 +56,7 @@ extension Dashboard {
   /// Draws the cursor's line into a plot.
   func drawCursor(_ x: Scale, in plot: Rectangle, on canvas: inout Canvas) {
     guard let place = cursorPlace else { return }
-    let column = plot.column + x.point(of: place[axis], among: plot.columns)
-    for row in plot.row..<plot.bottom { canvas.put("│", style: .frame, column: column, row: row, in: plot) }
+    canvas.drawCursor(at: x.point(of: place[axis], among: plot.columns), in: plot)
   }
 
   /// Draws lines of text over the emptiest corner of a plot.
